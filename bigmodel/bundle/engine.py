@@ -1,0 +1,97 @@
+"""The engine that runs a bundle's network: ONNX Runtime, from verified bytes, on the CPU."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from bigmodel.data.encoder import Encoded
+from bigmodel.errors import UserError
+
+ROWS = 2048  # a run: its activations stay in the cache, and more rows only cost speed
+_FATAL = 4  # ONNX Runtime's own log level; what it raises is enough
+
+
+class Engine:
+    """One network, ready to run; safe to use from several threads.
+
+    `threads` is the number of cores that one run may use, by default all that the process may.
+    Raises UserError, naming `place`, when the model is not one that this room wrote.
+    """
+
+    def __init__(self, model: bytes, place: str, threads: int | None = None) -> None:
+        _refuse_external_data(model, place)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or available_cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _FATAL
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle is idle
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
+        except Exception as error:
+            raise UserError(f"{place}: ONNX Runtime refuses it: {_first_line(error)}") from error
+        self._inputs = [given.name for given in self._session.get_inputs()]
+        outputs = [output.name for output in self._session.get_outputs()]
+        if not set(self._inputs) <= set(Encoded._fields) or outputs != ["output"]:
+            raise UserError(f"{place}: not a network of a bundle: it has other inputs or outputs")
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]:
+        """The network's output, (n, n_outputs) float32, for n encoded rows."""
+        parts = [self._session.run(["output"], feed)[0] for feed in self._feeds(encoded)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _feeds(self, encoded: Encoded) -> Iterator[dict[str, NDArray[Any]]]:
+        """The rows in pieces that keep the memory for activations small."""
+        for start in range(0, len(encoded.numeric) or 1, ROWS):
+            rows = slice(start, start + ROWS)
+            yield {name: getattr(encoded, name)[rows] for name in self._inputs}
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _refuse_external_data(model: bytes, place: str) -> None:
+    """A model whose weights stand in other files could make the engine read any file.
+
+    Such a tensor names its file under the key "location": a model without these letters has
+    none, and need not be parsed twice.
+    """
+    if b"location" not in model:
+        return
+    import onnx
+
+    try:
+        external = _has_external(onnx.load_model_from_string(model))
+    except Exception as error:
+        raise UserError(f"{place}: not an ONNX model: {_first_line(error)}") from error
+    if external:
+        raise UserError(
+            f"{place}: keeps weights in files outside the bundle: refused; "
+            "export it again with the weights inside"
+        )
+
+
+def _has_external(message: Any) -> bool:
+    """Whether any tensor within this protobuf message keeps its data elsewhere."""
+    for field, value in message.ListFields():
+        if field.name in ("external_data", "data_location") and value:
+            return True
+        if field.type == field.TYPE_MESSAGE:
+            parts = [value] if hasattr(value, "ListFields") else value
+            if any(_has_external(part) for part in parts):
+                return True
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]

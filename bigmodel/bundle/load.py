@@ -1,0 +1,124 @@
+"""Open a bundle and ask it; nothing here imports torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors.numpy import load as load_arrays
+
+from bigmodel.bundle import archive, golden
+from bigmodel.bundle.archive import Archive
+from bigmodel.bundle.engine import Engine
+from bigmodel.bundle.manifest import Manifest
+from bigmodel.bundle.postprocess import Postprocess
+from bigmodel.data.encoder import Encoder
+from bigmodel.data.reading import conform
+from bigmodel.data.schema import Schema
+from bigmodel.errors import UserError
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model, verified and ready to answer."""
+
+    path: Path
+    manifest: Manifest
+    schema: Schema
+    encoder: Encoder
+    engine: Engine
+    postprocess: Postprocess
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The answer for every row of a user's own frame, with the frame's index.
+
+        Columns: the ids, `prediction` in the target's own dtype, and for classes one
+        `probability/<class>` each. Raises UserError when columns are missing or of a wrong type.
+        """
+        return self.score(conform(frame, self.schema))
+
+    def probabilities(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """The calibrated probabilities, (n, K), in the order of `schema.target.classes`."""
+        return self.postprocess.probabilities(self._output(conform(frame, self.schema)))
+
+    def values(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """The estimates of a regression, (n,), in the target's units."""
+        return self.postprocess.values(self._output(conform(frame, self.schema)))
+
+    def score(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """`predict` for rows that the reader made: their columns and dtypes are the schema's."""
+        output = self._output(rows)
+        if self.schema.target.task == "regression":
+            answer: dict[str, Any] = {"prediction": self.postprocess.values(output)}
+        else:
+            probabilities = self.postprocess.probabilities(output)
+            answer = {"prediction": self.postprocess.labels(probabilities).array}
+            for name, column in zip(self.schema.target.classes, probabilities.T, strict=True):
+                answer[f"probability/{name}"] = column
+        ids = {f"id/{name}" if name in answer else name: rows[name] for name in self.schema.ids}
+        return pd.DataFrame({**ids, **answer}, index=rows.index)
+
+    def logits(self, rows: pd.DataFrame) -> NDArray[np.float32]:
+        """What the metrics of training are computed from, for rows that the reader made.
+
+        (n, n_outputs): calibrated logits, or the standardised value.
+        """
+        return self.postprocess.calibrated(self._output(rows))
+
+    def _output(self, rows: pd.DataFrame) -> NDArray[np.float32]:
+        return self.engine.run(self.encoder.transform(rows))
+
+
+def load(path: Path | str, *, threads: int | None = None) -> Bundle:
+    """Open the bundle at `path`, a directory or a `.zip`; `threads` as in `Engine`.
+
+    Every hash is verified before anything is used, and the golden batch is asked. Raises
+    UserError when the bundle is damaged, BigmodelError when its answers are not the trained
+    network's.
+    """
+    return open_archive(archive.read(path), threads)
+
+
+def open_archive(content: Archive, threads: int | None = None) -> Bundle:
+    """The bundle of these verified files."""
+    path, manifest = content.path, content.manifest
+    if manifest.engine != "onnxruntime":
+        raise UserError(
+            f"{path}: made for the engine {manifest.engine[:30]!r}, which this bigmodel does not "
+            "have; upgrade bigmodel"
+        )
+    schema = content.part("schema.json", lambda raw: Schema.from_json(json.loads(raw)))
+    arrays = content.part("preprocess.safetensors", load_arrays)
+    bundle = Bundle(
+        path,
+        manifest,
+        schema,
+        content.part("preprocess.json", lambda raw: Encoder.from_state(json.loads(raw), arrays)),
+        Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads),
+        content.part(
+            "postprocess.json",
+            lambda raw: Postprocess.from_json(json.loads(raw), schema.target),
+        ),
+    )
+    _ask_golden_batch(bundle, content)
+    return bundle
+
+
+def _ask_golden_batch(bundle: Bundle, content: Archive) -> None:
+    rows = content.part(golden.ROWS, golden.rows_of)
+    reference = content.part(golden.ANSWERS, golden.reference_of)
+    target = bundle.schema.target
+    ask = bundle.values if target.task == "regression" else bundle.probabilities
+    try:
+        answer = ask(rows)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{bundle.path}: its parts do not fit together "
+            f"({type(error).__name__}: {str(error)[:100]}); export the bundle again"
+        ) from error
+    golden.check_parity(answer, reference, target, str(bundle.path))

@@ -1,0 +1,52 @@
+"""The files that stand in a bundle, before anything of them is believed."""
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bigmodel.errors import UserError
+
+MAX_SIZE = 2 << 30  # bytes of a whole bundle, unpacked; an ONNX file cannot be larger either
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")  # no folders, nothing hidden
+
+
+@dataclass(frozen=True)
+class Members:
+    """The files' sizes in bytes, and `read(name)`, which gives at most one byte more than that."""
+
+    sizes: dict[str, int]
+    read: Callable[[str], bytes]
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file of this name may stand in a bundle: plain, and without folders."""
+    return _FILE_NAME.fullmatch(name) is not None
+
+
+def directory_members(path: Path) -> Members:
+    """The files of a directory. Raises UserError on links, folders and strange names."""
+    sizes = {}
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.is_file(follow_symlinks=False) or not is_file_name(entry.name):
+                raise UserError(
+                    f"{path}: {entry.name!r} does not belong in a bundle "
+                    "(a link, a folder or a strange name); remove it, or get a fresh copy"
+                )
+            sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+    return Members(sizes, lambda name: _read_plain(path, name, sizes[name]))
+
+
+def _read_plain(path: Path, name: str, size: int) -> bytes:
+    """The content of a plain file, at most `size` + 1 bytes of it; a link is not followed."""
+    try:
+        handle = os.open(path / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise UserError(f"{path}: {name} is not a plain file; get a fresh copy")
+            return file.read(size + 1)
+    except OSError as error:
+        raise UserError(f"{path}: {name} cannot be read: {error.strerror or error}") from error

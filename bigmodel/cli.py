@@ -1,0 +1,124 @@
+"""The command line: one verb, then what it takes. Imports nothing heavy before a verb needs it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bigmodel import __version__
+from bigmodel.config.suggest import closest
+from bigmodel.errors import BigmodelError, UserError
+
+Verb = Callable[[list[str]], int]
+
+
+def train(argv: list[str]) -> int:
+    """train a model: compose, check, fit, test, write a run and its bundle (-m: a sweep)"""
+    from bigmodel import train as entry
+
+    return entry.main(argv)
+
+
+def predict(argv: list[str]) -> int:
+    """score a file of any size: bundle=DIR input=FILE output=FILE"""
+    from bigmodel import predict as entry
+
+    return entry.main(argv)
+
+
+def evaluate(argv: list[str]) -> int:
+    """measure a bundle on labelled rows: bundle=DIR data.path=FILE"""
+    from bigmodel import evaluate as entry
+
+    return entry.main(argv)
+
+
+def check(argv: list[str]) -> int:
+    """compose and check what `train` would run, and run nothing"""
+    from bigmodel.config import app
+
+    return app.check_only("train", argv)
+
+
+def list_(argv: list[str]) -> int:
+    """the presets that exist, with a line each: [GROUP]"""
+    from bigmodel.config import paths, presets
+
+    _at_most(argv, 1, "list [GROUP]")
+    print("\n".join(presets.listing(paths.directories(), *argv)))
+    return 0
+
+
+def copy(argv: list[str]) -> int:
+    """copy a preset into your own ./conf, to change it: GROUP/NAME"""
+    from bigmodel.config import paths, presets
+
+    _at_most(argv, 1, "copy GROUP/NAME", at_least=1)
+    print(presets.copy(paths.directories(), argv[0], paths.own_directory()))
+    return 0
+
+
+def inspect(argv: list[str]) -> int:
+    """show a bundle's card, metrics, sizes and signature state: DIR"""
+    from bigmodel.bundle import inspect as entry
+
+    return entry.main(argv)
+
+
+VERBS: dict[str, Verb] = {
+    verb.__name__.rstrip("_"): verb
+    for verb in (train, predict, evaluate, check, list_, copy, inspect)
+}
+
+
+def usage() -> str:
+    """What `bigmodel --help` says."""
+    verbs = "\n".join(f"  {name:10}{verb.__doc__}" for name, verb in VERBS.items())
+    return (
+        f"bigmodel {__version__}: from a table to a model that predicts\n\n"
+        f"usage: bigmodel VERB ...\n\n{verbs}\n\n"
+        "`bigmodel VERB --help` says more; overrides are KEY=VALUE or GROUP=OPTION."
+    )
+
+
+def _at_most(argv: list[str], count: int, form: str, at_least: int = 0) -> None:
+    if not at_least <= len(argv) <= count:
+        raise UserError(f"command line: write bigmodel {form}")
+
+
+def dispatch(argv: list[str]) -> int:
+    """Run the verb; errors that can be told in lines pass through as `BigmodelError`."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    verb = VERBS.get(argv[0])
+    if verb is None:
+        raise UserError(f"command line: {argv[0]}: no such verb{closest(argv[0], VERBS)}")
+    if verb in (list_, copy, inspect) and any(a in ("-h", "--help") for a in argv[1:]):
+        print(f"bigmodel {argv[0]}: {verb.__doc__}")
+        return 0
+    return verb(argv[1:])
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """The exit code of a command; what went wrong is said in lines, without a traceback.
+
+    The working directory is importable, but last: a file there must not pass for a library.
+    """
+    here = str(Path.cwd())
+    sys.path[:] = [path for path in sys.path if path not in ("", here)] + [here]
+    try:
+        return command()
+    except BigmodelError as error:
+        print("\n".join(error.lines), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def main() -> int:
+    """The `bigmodel` command."""
+    return guarded(lambda: dispatch(sys.argv[1:]))

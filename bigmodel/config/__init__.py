@@ -1,0 +1,1 @@
+"""What may be said: composing, checking and trusting configs."""

@@ -1,0 +1,107 @@
+"""Start a checked config as a Hydra app: one job, or with `-m` a sweep of them."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from bigmodel.config import compose as composing
+from bigmodel.config import paths
+from bigmodel.config.check import check, prefixes
+from bigmodel.config.place import shown
+from bigmodel.config.trust import trusting
+from bigmodel.errors import BigmodelError, UserError
+
+T = TypeVar("T")
+Task = Callable[[DictConfig, Path], T]
+
+
+def call(entry: str, task: Task[T], overrides: list[str], directory: Path | None = None) -> T:
+    """Check, then run one job in this process and return what `task(cfg, run_dir)` does.
+
+    Raises `UserError` with every mistake, before anything runs.
+    """
+    results = _start(entry, task, overrides, directory, multirun=False)
+    return results[0]
+
+
+def run(entry: str, task: Task[Any], argv: list[str]) -> int:
+    """A command line: overrides and the few flags below. Returns the exit code."""
+    flags = _flags(entry).parse_args(argv)
+    user = flags.config_dir or paths.user_conf()
+    if user is not None:
+        print(f"user config: {shown(user)}", file=sys.stderr)
+    if flags.cfg:
+        print(
+            OmegaConf.to_yaml(composing.compose(entry, flags.overrides, flags.config_dir)), end=""
+        )
+        return 0
+    _start(entry, task, flags.overrides, flags.config_dir, flags.multirun)
+    return 0
+
+
+def check_only(entry: str, argv: list[str]) -> int:
+    """`bigmodel check`: compose and check; 0 when all is well, else raise `UserError`."""
+    flags = _flags(entry).parse_args(argv)
+    lines = check(entry, flags.overrides, flags.multirun, flags.config_dir)
+    if lines:
+        raise UserError(*lines)
+    print("no mistakes")
+    return 0
+
+
+def _flags(entry: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"bigmodel {entry}",
+        description="Overrides are KEY=VALUE or GROUP=OPTION; `bigmodel list` shows the groups.",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", help="KEY=VALUE or GROUP=OPTION", metavar="OVERRIDE"
+    )
+    parser.add_argument("--multirun", "-m", action="store_true", help="every combination of a,b")
+    parser.add_argument("--config-dir", type=Path, help="one more directory of config groups")
+    parser.add_argument("--cfg", action="store_true", help="show the composed config, run nothing")
+    return parser
+
+
+def _start(
+    entry: str, task: Task[T], overrides: list[str], directory: Path | None, multirun: bool
+) -> list[T]:
+    lines = check(entry, overrides, multirun, directory)
+    if lines:
+        raise UserError(*lines)
+    trust = prefixes([o for o in overrides if composing.is_trust(o)])
+    if trust:
+        print(f"trusted on the command line: {', '.join(trust)}", file=sys.stderr)
+    overrides = [o for o in overrides if not composing.is_trust(o)]
+    results: list[T] = []
+
+    def job(cfg: DictConfig) -> BigmodelError | None:
+        # an error that can be told in a line is handed back: raised, Hydra would add its own noise
+        try:
+            results.append(task(cfg, Path(HydraConfig.get().runtime.output_dir)))
+        except BigmodelError as error:
+            return error
+        return None
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # the traceback of a bug of ours stays whole
+    with composing.hydra(directory) as made, trusting(trust):
+        given = composing.lenient(overrides, made.config_loader)
+        start = made.multirun if multirun else made.run
+        returned = start(entry, job, given, with_log_configuration=False)
+    _raise_first(returned)
+    return results
+
+
+def _raise_first(returned: Any) -> None:
+    """Raise the first error that a job handed back."""
+    batches = returned if isinstance(returned, list) else [[returned]]
+    for batch in batches:
+        for one in batch:
+            if isinstance(one.return_value, BigmodelError):
+                raise one.return_value

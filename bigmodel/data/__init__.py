@@ -1,0 +1,1 @@
+"""What goes in: sources, schema, splits, encoding and batches."""

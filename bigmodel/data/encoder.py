@@ -1,0 +1,134 @@
+"""From rows of a table to the numbers that a network takes.
+
+The encoder is fitted on training rows only. `transform` is the one piece of code that encodes,
+in training and in serving; it works row by row: a row's numbers never depend on its neighbours.
+Its whole state is plain JSON and a few arrays.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bigmodel.data.encodings import CategoryEncoding, NumberEncoding, numbers
+from bigmodel.data.learn import Encoding, learn_column
+from bigmodel.data.quantiles import Floats, QuantileMap
+from bigmodel.data.schema import Schema
+from bigmodel.data.threads import in_threads
+
+FORMAT = 1
+_BLOCK = 16_384  # rows encoded at a time: what they need fits the processor's cache
+
+
+class Encoded(NamedTuple):
+    """Numeric (n, p) float32 and categorical (n, q) int32 codes; 0 is "unknown or rare"."""
+
+    numeric: NDArray[np.float32]
+    categorical: NDArray[np.int32]
+
+
+class Encoder:
+    """Encodes the feature columns of one schema.
+
+    Numbers, booleans and times go through a map from their training quantiles to those of a
+    normal distribution; a missing one becomes 0 (the median), and a column that had missing
+    values in training has a second number, 0 or 1, that says so. Times also get the sine and
+    cosine of the cycles that they vary in. Categories become codes.
+    """
+
+    def __init__(
+        self, numeric: tuple[NumberEncoding, ...], categorical: tuple[CategoryEncoding, ...]
+    ) -> None:
+        self.numeric, self.categorical = numeric, categorical
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, schema: Schema) -> "Encoder":
+        """Learn from all rows of `frame`, whose columns are as the schema says.
+
+        A categorical column keeps the schema's `categories`, or learns them where it has none.
+        """
+        rows = np.arange(len(frame))
+        return cls.of([learn_column(c, frame[c.name], rows)[1] for c in schema.features])
+
+    @classmethod
+    def of(cls, encodings: Iterable[Encoding]) -> "Encoder":
+        """The encoder of these columns."""
+        found = list(encodings)
+        return cls(
+            tuple(encoding for encoding in found if isinstance(encoding, NumberEncoding)),
+            tuple(encoding for encoding in found if isinstance(encoding, CategoryEncoding)),
+        )
+
+    @property
+    def n_numeric(self) -> int:
+        """How many numbers a row gets."""
+        return len(self.numeric_names)
+
+    @property
+    def numeric_names(self) -> tuple[str, ...]:
+        """What each column of `Encoded.numeric` is."""
+        return tuple(name for encoding in self.numeric for name in encoding.outputs)
+
+    @property
+    def categorical_names(self) -> tuple[str, ...]:
+        """What each column of `Encoded.categorical` is."""
+        return tuple(encoding.name for encoding in self.categorical)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """The number of codes of each column of `Encoded.categorical`."""
+        return tuple(encoding.cardinality for encoding in self.categorical)
+
+    def transform(self, frame: pd.DataFrame) -> Encoded:
+        """Encode rows whose columns are as the schema says; other columns are ignored."""
+        columns = [numbers(frame[encoding.name]) for encoding in self.numeric]
+        numeric = np.empty((len(frame), self.n_numeric), dtype=np.float32)
+        blocks = [slice(at, at + _BLOCK) for at in range(0, len(frame), _BLOCK)]
+        in_threads(lambda rows: self._write([c[rows] for c in columns], numeric[rows]), blocks)
+        categorical = np.empty((len(frame), len(self.categorical)), dtype=np.int32)
+        for index, category in enumerate(self.categorical):
+            categorical[:, index] = category.codes(frame[category.name])
+        return Encoded(numeric, categorical)
+
+    def _write(self, columns: list[Floats], out: NDArray[np.float32]) -> None:
+        """Encode a block of rows of the numeric columns."""
+        at = 0
+        for encoding, values in zip(self.numeric, columns, strict=True):
+            width = len(encoding.outputs)
+            encoding.write(values, out[:, at : at + width])
+            at += width
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Plain JSON values and arrays; `from_state` gives an equal encoder back."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for index, number in enumerate(self.numeric):
+            arrays[f"{index}.knots"] = number.scores.knots
+            arrays[f"{index}.scores"] = number.scores.scores
+        numeric = [{"name": n.name, "cycles": list(n.cycles), "flag": n.flag} for n in self.numeric]
+        categorical = [
+            {"name": c.name, "categories": list(c.categories), "missing": c.missing}
+            for c in self.categorical
+        ]
+        return {"format": FORMAT, "numeric": numeric, "categorical": categorical}, arrays
+
+    @classmethod
+    def from_state(cls, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "Encoder":
+        """Read what `state` gave. Raises KeyError, TypeError or ValueError on anything else."""
+        if meta["format"] != FORMAT:
+            raise ValueError(f"the encoder's format is {meta['format']!r}, not {FORMAT}")
+        numeric = tuple(
+            NumberEncoding(
+                str(told["name"]),
+                QuantileMap(arrays[f"{index}.knots"], arrays[f"{index}.scores"]),
+                tuple(told["cycles"]),
+                bool(told["flag"]),
+            )
+            for index, told in enumerate(meta["numeric"])
+        )
+        categorical = tuple(
+            CategoryEncoding(str(c["name"]), tuple(map(str, c["categories"])), bool(c["missing"]))
+            for c in meta["categorical"]
+        )
+        return cls(numeric, categorical)

@@ -1,0 +1,63 @@
+"""What an encoded table was made from, as one name: content of files, settings, code."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bigmodel import files
+from bigmodel.errors import BigmodelError
+
+_YOUNG = 2_000_000_000  # nanoseconds: a file as young as this may change within its time stamp
+
+
+def fingerprint(sources: Sequence[Path], settings: Any, known: Path) -> str:
+    """64 hexadecimal digits that change with the files' content, the settings, or our code.
+
+    The content of a file is read once: its hash is kept in the directory `known`, with the stamp
+    (size, times, inode) that tells whether the file is still the same.
+    """
+    made_from = {
+        "files": [_content(source.resolve(), known) for source in sources],
+        "settings": settings,
+        "code": _code(),
+    }
+    return files.sha256(json.dumps(made_from, default=_by_name, sort_keys=True).encode())
+
+
+def _content(source: Path, known: Path) -> str:
+    status = source.stat()
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    note = known / f"{files.sha256(str(source).encode())}.json"
+    try:
+        told = json.loads(note.read_text())
+        if told["stamp"] == stamp:
+            return str(told["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not seen before, or not readable: the content decides
+    content = files.sha256(source)
+    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _YOUNG:
+        with suppress(BigmodelError):  # then the content is read again next time
+            files.write_json(note, {"path": str(source), "stamp": stamp, "sha256": content})
+    return content
+
+
+@cache
+def _code() -> str:
+    """Our reading and encoding, and the libraries that it rests on."""
+    digest = hashlib.sha256()
+    for module in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(module.read_bytes())
+    for library in ("numpy", "pandas", "pyarrow"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()
+
+
+def _by_name(thing: Any) -> dict[str, Any]:
+    """A settings object as its type and its attributes."""
+    return {type(thing).__qualname__: vars(thing)}

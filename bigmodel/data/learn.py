@@ -1,0 +1,96 @@
+"""What training rows teach of a column: how it looks, for the schema, and how to encode it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bigmodel.data.encodings import (
+    CategoryEncoding,
+    NumberEncoding,
+    frequent,
+    numbers,
+    varying_cycles,
+)
+from bigmodel.data.quantiles import Floats, QuantileMap, ordered_sample
+from bigmodel.data.schema import Column
+from bigmodel.data.texts import levels
+
+BINS = 20  # of a number's histogram, equally full in training: enough to see a drift
+_SHOWN = 50  # categories of a histogram; the others are counted together, as ""
+
+Encoding = NumberEncoding | CategoryEncoding | None
+
+
+def learn_column(
+    column: Column, values: "pd.Series[Any]", rows: NDArray[np.intp]
+) -> tuple[Column, Encoding]:
+    """The column as `rows` of its values (already in its dtype) show it, and its encoding.
+
+    Columns that feed no network have none. Categories that the column has already are kept.
+    """
+    if column.kind == "categorical":
+        return _learn_categories(column, values, rows)
+    if column.kind in ("id", "text"):
+        missing = values.isna().to_numpy()[rows]
+        return replace(column, missing_rate=_mean(missing)), None
+    return _learn_numbers(column, numbers(values)[rows])
+
+
+def _learn_categories(
+    column: Column, values: "pd.Series[Any]", rows: NDArray[np.intp]
+) -> tuple[Column, CategoryEncoding]:
+    found = levels(values)
+    found = found._replace(codes=found.codes[rows])
+    ranked = sorted(zip((-found.counts()).tolist(), found.texts.tolist(), strict=True))
+    counted = [(text, -count) for count, text in ranked if count]
+    known = frequent(counted) if column.categories is None else column.categories
+    missing = found.codes < 0
+    learnt = replace(
+        column, categories=known, missing_rate=_mean(missing), histogram=_bars(counted)
+    )
+    return learnt, CategoryEncoding(column.name, known, bool(missing.any()))
+
+
+def _learn_numbers(column: Column, values: Floats) -> tuple[Column, NumberEncoding]:
+    """For a numeric, boolean or datetime column: times in seconds, booleans 0 and 1."""
+    missing = np.isnan(values)
+    ordered = ordered_sample(values)
+    encoding = NumberEncoding(
+        column.name,
+        QuantileMap.fit(ordered, len(values)),
+        varying_cycles(ordered) if column.kind == "datetime" else (),
+        bool(missing.any()),
+    )
+    column = replace(column, missing_rate=_mean(missing))
+    if not len(ordered):
+        return column, encoding
+    if column.kind == "boolean":
+        true = int(np.nansum(values))
+        bars = [("false", int((~missing).sum()) - true), ("true", true)]
+        return replace(column, histogram=_bars(bars)), encoding
+    low, high = ordered[0].item(), ordered[-1].item()
+    if column.kind == "datetime":
+        low, high = (pd.Timestamp(end, unit="s").isoformat() for end in (low, high))
+    return replace(column, minimum=low, maximum=high, histogram=_bins(ordered)), encoding
+
+
+def _bins(ordered: Floats) -> dict[str, list[Any]]:
+    """Edges at the quantiles; each bin has its lower edge, the last both."""
+    places = np.linspace(0, len(ordered) - 1, BINS + 1).round().astype(int)
+    edges = np.unique(ordered[places])
+    starts = np.searchsorted(ordered, edges[:-1], side="left")
+    counts = np.diff(starts, append=len(ordered))
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def _bars(counted: list[tuple[str, int]]) -> dict[str, list[Any]]:
+    rest = sum(count for _, count in counted[_SHOWN:])
+    bars = counted[:_SHOWN] + ([("", rest)] if rest else [])
+    return {"categories": [name for name, _ in bars], "counts": [count for _, count in bars]}
+
+
+def _mean(missing: NDArray[np.bool_]) -> float:
+    return float(missing.mean()) if len(missing) else 0.0

@@ -1,0 +1,83 @@
+"""Batches as slices of whole tensors: no per-row Python, and an order that can be resumed."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+SEED_STRIDE = 1000003  # a prime: the (seed, epoch) pairs of neighbouring seeds do not meet
+
+
+class TensorLoader:
+    """A sized iterable of `(numeric, categorical, target)` batches.
+
+    `tensors` are (n, p) float32, (n, q) int32 and (n,), `rows` the int64 positions to use of them
+    (all by default). The order of an epoch follows from `(seed, epoch)` alone, and `state_dict`
+    holds the position in it: a resumed loader gives the batches that were still to come. It has
+    to be sized, as Lightning then fetches no batch ahead.
+
+    `batch_size` counts the rows of all processes together: each of `world_size` processes gets
+    its share of every batch, so that two processes take the very steps of one. They all get the
+    same number of batches. With `drop_last` the shares are equal, and the rows of an epoch that
+    fill no batch are left out (others in each epoch); else every row comes once. Fewer rows than
+    `batch_size` make one batch.
+    """
+
+    def __init__(
+        self,
+        tensors: tuple[Tensor, Tensor, Tensor],
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+        rows: Tensor | None = None,
+    ) -> None:
+        self.tensors = tensors
+        self.rows = torch.arange(len(tensors[0])) if rows is None else rows
+        self.seed, self.shuffle, self.drop_last = seed, shuffle, drop_last
+        self.rank, self.world_size = rank, world_size
+        share = max(1, min(batch_size, len(self.rows)) // world_size)
+        self.batch_size = share * world_size
+        self.epoch = self._position = self._used = 0
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.rows), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the loader stands: the epoch, and how many batches of it were given."""
+        return {"epoch": self.epoch, "position": self._position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where `state` was taken; after an epoch's last batch that is the next epoch."""
+        self.epoch, self._position, self._used = state["epoch"], state["position"], 0
+        if self._position >= len(self):
+            self.epoch, self._position = self.epoch + 1, 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        if self._used:  # a new pass, though the last one may have been cut short
+            self.epoch, self._position, self._used = self.epoch + 1, 0, 0
+        order = self._order()
+        for index in range(self._position, len(self)):
+            chosen = self._share(order, index)
+            self._position += 1  # before the batch is used: a checkpoint taken then counts it
+            self._used += 1
+            numeric, categorical, target = (x.index_select(0, chosen) for x in self.tensors)
+            yield numeric, categorical, target
+
+    def _order(self) -> Tensor:
+        """The epoch's rows in the epoch's order, the same in every process."""
+        if not self.shuffle:
+            return self.rows
+        generator = torch.Generator().manual_seed(self.seed * SEED_STRIDE + self.epoch)
+        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+
+    def _share(self, order: Tensor, index: int) -> Tensor:
+        """This process's rows of batch `index`; without `drop_last` batches are evenly large."""
+        batches = len(self)
+        rows = batches * self.batch_size if self.drop_last else len(order)
+        batch = order[rows * index // batches : rows * (index + 1) // batches]
+        return batch[self.rank :: self.world_size]

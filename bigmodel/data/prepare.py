@@ -1,0 +1,155 @@
+"""From raw tables to what a fit needs: schema, encoder, encoded rows, splits, summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bigmodel.data.assign import assign_parts, row_notes, split_column, thin, used_rows
+from bigmodel.data.columns import check_names, find_columns
+from bigmodel.data.encoder import Encoder
+from bigmodel.data.labels import encode_labels, stacked_labels, understand_target
+from bigmodel.data.learn import learn_column
+from bigmodel.data.quality import summarise
+from bigmodel.data.reading import RawTable, check_columns, conform_columns
+from bigmodel.data.schema import Column, Kind, Schema, Task
+from bigmodel.data.splits import NAMES, ROW_ORDER, TRAIN, Parts, Split
+from bigmodel.data.target import Labels, with_scale
+from bigmodel.data.texts import compact, plain
+from bigmodel.data.threads import in_threads
+from bigmodel.errors import UserError
+from bigmodel.files import atomic
+
+if TYPE_CHECKING:
+    from bigmodel.data.long_tail import LongTail
+
+SAMPLE_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides how a table is prepared, besides its rows."""
+
+    target: str
+    task: Task | None
+    split: Split
+    long_tail: LongTail | None
+    seed: int
+    drop: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    quality: bool = True
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table ready for training; the raw rows are gone, but for a small sample.
+
+    numeric (n, p) float32, categorical (n, q) int32, target (n,) int64 codes or float32
+    standardised values, split (n,) int8: 0 train, 1 val, 2 test, -1 unused, weight (n,) float32.
+    `sample` are up to 32 raw rows in the schema's dtypes.
+    """
+
+    schema: Schema
+    encoder: Encoder
+    numeric: NDArray[np.float32]
+    categorical: NDArray[np.int32]
+    target: Labels
+    split: Parts
+    weight: NDArray[np.float32]
+    quality: dict[str, Any]
+    sample: pd.DataFrame
+
+    def rows(self, part: int) -> NDArray[np.int64]:
+        """The positions of a part's rows, in the table's order."""
+        return np.flatnonzero(self.split == part)
+
+
+def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
+    """Prepare a table; `tables` holds the main one under 0, ready-made val and test under 1, 2.
+
+    Everything is learnt from the rows of the train split only. Raises UserError when the rows or
+    the settings do not allow a fit.
+    """
+    main, split = tables[TRAIN], settings.split
+    _check_settings(main, settings)
+    used = used_rows(tables, split)
+    labels = stacked_labels(tables, settings.target, used)
+    target = understand_target(tables, labels, used, settings.task)
+    left_out = {target.name, *settings.drop, split_column(split) or target.name}
+    columns, notes = find_columns(main, left_out, settings.ids, settings.kinds)
+    encoded = encode_labels(tables, labels, used, target)
+    parts = assign_parts(tables, encoded, target, split, settings.seed)
+    if target.task == "regression":
+        target = with_scale(target, labels[parts == TRAIN])
+        encoded = encode_labels(tables, labels, used, target)
+    if settings.long_tail is not None:
+        parts = thin(settings.long_tail, encoded, target, parts, settings.seed)
+    notes += row_notes(encoded, target, parts, split)
+    frame = _stacked([_conformed(table, columns) for table in tables.values()])
+    train = np.flatnonzero(parts == TRAIN)
+    learnt = in_threads(lambda column: learn_column(column, frame[column.name], train), columns)
+    schema = Schema(tuple(column for column, _ in learnt), target, settings.drop)
+    encoder = Encoder.of(encoding for _, encoding in learnt)
+    quality: dict[str, Any] = {"notes": notes}
+    if settings.quality:
+        quality = summarise(frame, schema, encoded, parts, notes)
+    return Prepared(
+        schema,
+        encoder,
+        *encoder.transform(frame),
+        target=encoded,
+        split=parts,
+        weight=np.ones(len(frame), dtype=np.float32),
+        quality=quality,
+        sample=frame.iloc[train[:SAMPLE_ROWS]].apply(plain).reset_index(drop=True),
+    )
+
+
+def write_splits(prepared: Prepared, path: Path | str) -> None:
+    """Write what each row was used for: `row` (from 0), `split`, `weight`, as Parquet."""
+    names = np.array([*NAMES, "unused"])  # -1 is the last
+    table = pd.DataFrame(
+        {
+            "row": np.arange(len(prepared.split), dtype=np.int64),
+            "split": pd.Series(names[prepared.split], dtype="str"),
+            "weight": prepared.weight,
+        }
+    )
+    with atomic(path) as file:
+        table.to_parquet(file, index=False)
+
+
+def _check_settings(main: RawTable, settings: Settings) -> None:
+    """Every column that a setting names is there."""
+    header = [str(name) for name in main.frame.columns]
+    check_names([settings.target], header, "data.target")
+    check_names(settings.drop, header, "data.drop")
+    check_names(settings.ids, header, "data.id")
+    check_names(list(settings.kinds), header, "data.kinds")
+    split = settings.split
+    split.check()
+    if split.column is not None and not (split.by == "time" and split.column == ROW_ORDER):
+        check_names([split.column], header, "data.split.column")
+    if settings.target in (*settings.drop, *settings.ids, *settings.kinds):
+        raise UserError(
+            f"data.target: {settings.target!r} is also in data.drop, data.id or data.kinds; "
+            "take it out there"
+        )
+
+
+def _conformed(table: RawTable, columns: Sequence[Column]) -> pd.DataFrame:
+    check_columns(list(map(str, table.frame.columns)), columns, table.name)
+    return conform_columns(table.frame, columns, table.place, trained=False)
+
+
+def _stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    if len(frames) == 1:
+        return frames[0]
+    return pd.concat([frame.apply(plain) for frame in frames], ignore_index=True).apply(compact)

@@ -1,0 +1,57 @@
+"""A prepared table as a directory of files, whose arrays are mapped, not read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from bigmodel.data.encoder import Encoder
+from bigmodel.data.prepare import Prepared
+from bigmodel.data.schema import Schema
+from bigmodel.files import atomic, write_json
+
+_ARRAYS = ("numeric", "categorical", "target", "split", "weight")
+
+
+def save_prepared(prepared: Prepared, directory: Path) -> None:
+    """Write the table into an existing directory. Raises BigmodelError when the disk refuses."""
+    for name in _ARRAYS:
+        with atomic(directory / f"{name}.npy") as file:
+            np.save(file, getattr(prepared, name), allow_pickle=False)
+    meta, arrays = prepared.encoder.state()
+    with atomic(directory / "encoder.safetensors") as file:
+        file.write(save(arrays))
+    with atomic(directory / "sample.parquet") as file:
+        prepared.sample.to_parquet(file)
+    write_json(
+        directory / "table.json",
+        {"schema": prepared.schema.to_json(), "encoder": meta, "quality": prepared.quality},
+    )
+
+
+def load_prepared(directory: Path) -> Prepared:
+    """Open what `save_prepared` wrote; processes that have it open share the arrays' memory.
+
+    The arrays may be changed: what is written stays in this process. Raises OSError, ValueError,
+    KeyError or TypeError when the directory is not whole.
+    """
+    told = json.loads((directory / "table.json").read_text())
+    arrays = load((directory / "encoder.safetensors").read_bytes())
+    return Prepared(
+        schema=Schema.from_json(told["schema"]),
+        encoder=Encoder.from_state(told["encoder"], arrays),
+        quality=told["quality"],
+        sample=pd.read_parquet(directory / "sample.parquet"),
+        **{name: _mapped(directory / f"{name}.npy") for name in _ARRAYS},
+    )
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    except ValueError:  # an array without elements cannot be mapped
+        return np.asarray(np.load(path, allow_pickle=False))

@@ -1,0 +1,204 @@
+"""The tables that a config can name, as Lightning data modules."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Gt
+from pytorch_lightning import LightningDataModule
+
+from bigmodel.data import embedded
+from bigmodel.data.cache import cached, folder
+from bigmodel.data.fingerprint import fingerprint
+from bigmodel.data.loader import TensorLoader
+from bigmodel.data.long_tail import LongTail
+from bigmodel.data.prepare import Prepared, Settings, prepare
+from bigmodel.data.reading import RawTable, read_frame
+from bigmodel.data.schema import Kind
+from bigmodel.data.sources import parts
+from bigmodel.data.spec import ModelSpec
+from bigmodel.data.splits import TEST, TRAIN, VAL, Split
+
+__all__ = ["CsvData", "ParquetData", "SklearnData"]
+
+_EVALUATION_BATCH = 4096  # rows: without gradients, larger batches only save time
+
+
+class TableData(LightningDataModule):
+    """A table, split and encoded; subclasses say where its rows come from.
+
+    `target` names the column to predict and `task` what kind of prediction that is. `kinds` maps
+    columns to kinds where the inferred ones are wrong; `id` columns are copied to predictions,
+    `drop` columns are left out. `split` and `long_tail` say which rows train, `quality` whether
+    the table is summarised. `batch_size` counts the rows of all processes together.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str,
+        task: Literal["auto", "binary", "multiclass", "regression"] = "auto",
+        id: str | list[str] | None = None,  # noqa: A002 (the name in the config)
+        drop: list[str] | None = None,
+        kinds: Mapping[str, Kind] | None = None,
+        split: Split | None = None,
+        long_tail: LongTail | None = None,
+        batch_size: Annotated[int, Gt(0)] = 256,
+        quality: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.settings = Settings(
+            target=target,
+            task=None if task == "auto" else task,
+            split=split or Split(),
+            long_tail=long_tail,
+            seed=seed,
+            drop=tuple(drop or ()),
+            ids=(id,) if isinstance(id, str) else tuple(id or ()),
+            kinds=dict(kinds or {}),
+            quality=quality,
+        )
+        self.batch_size = batch_size
+        self._prepared: Prepared | None = None
+
+    @abstractmethod
+    def tables(self) -> dict[int, RawTable]:
+        """The raw table under 0, and ready-made val and test tables under 1 and 2."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read, split and encode the table, once."""
+        if self._prepared is None:
+            self._prepared = self.prepare()
+
+    def prepare(self) -> Prepared:
+        """The encoded table, made from `tables`."""
+        return prepare(self.tables(), self.settings)
+
+    @property
+    def prepared(self) -> Prepared:
+        """The encoded table; reads it when that has not happened yet."""
+        self.setup()
+        assert self._prepared is not None
+        return self._prepared
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What a network has to know."""
+        prepared = self.prepared
+        return ModelSpec.of(prepared.schema, prepared.encoder, len(prepared.rows(TRAIN)))
+
+    def train_dataloader(self) -> TensorLoader:
+        """Shuffled batches of the train split."""
+        return self._loader(TRAIN, self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> TensorLoader:
+        """The validation split, in the table's order."""
+        return self._loader(VAL, max(self.batch_size, _EVALUATION_BATCH))
+
+    def test_dataloader(self) -> TensorLoader:
+        """The test split, in the table's order."""
+        return self._loader(TEST, max(self.batch_size, _EVALUATION_BATCH))
+
+    def _loader(self, part: int, batch_size: int, shuffle: bool = False) -> TensorLoader:
+        prepared, trainer = self.prepared, self.trainer
+        return TensorLoader(
+            (
+                torch.from_numpy(prepared.numeric),
+                torch.from_numpy(prepared.categorical),
+                torch.from_numpy(prepared.target),
+            ),
+            batch_size,
+            seed=self.settings.seed,
+            shuffle=shuffle,
+            drop_last=shuffle,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+            rows=torch.from_numpy(prepared.rows(part)),
+        )
+
+
+class FileData(TableData):
+    """A table in files: `path` is a file (gz and zip too), a glob or a directory of parts.
+
+    `val_path` and `test_path` are ready-made splits. With `cache`, the encoded table is kept and
+    used again as long as the files, the settings and our code are the same.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        val_path: str | None = None,
+        test_path: str | None = None,
+        cache: bool = True,
+        **table: Any,
+    ) -> None:
+        super().__init__(**table)
+        given = {TRAIN: path, VAL: val_path, TEST: test_path}
+        self.paths = {part: place for part, place in given.items() if place is not None}
+        self.cache = cache
+
+    def prepare(self) -> Prepared:
+        """From the cache, or else from the files."""
+        if not self.cache:
+            return super().prepare()
+        sources = {part: parts(place) for part, place in self.paths.items()}
+        made_from = {
+            "tables": {part: len(found) for part, found in sources.items()},
+            "options": self.options(),
+            "settings": self.settings,
+        }
+        known = folder() / "files"
+        key = fingerprint([path for found in sources.values() for path in found], made_from, known)
+        return cached(key, super().prepare)
+
+    def options(self) -> dict[str, Any]:
+        """What decides how the files are read."""
+        return {}
+
+    def tables(self) -> dict[int, RawTable]:
+        """The files, read whole."""
+        drop = self.settings.drop
+        return {
+            part: read_frame(place, skip=drop, **self.options())
+            for part, place in self.paths.items()
+        }
+
+
+class CsvData(FileData):
+    """A CSV table; `separator` and `encoding` are detected unless given."""
+
+    def __init__(
+        self, path: str, *, separator: str | None = None, encoding: str | None = None, **table: Any
+    ) -> None:
+        super().__init__(path, **table)
+        self.separator, self.encoding = separator, encoding
+
+    def options(self) -> dict[str, Any]:
+        """What decides how the files are read."""
+        kinds = self.settings.kinds
+        return {
+            "separator": self.separator,
+            "encoding": self.encoding,
+            "as_text": [name for name, kind in kinds.items() if kind in ("categorical", "text")],
+        }
+
+
+class ParquetData(FileData):
+    """A Parquet table."""
+
+
+class SklearnData(TableData):
+    """A data set that comes with scikit-learn, as a table."""
+
+    def __init__(
+        self, name: Literal["digits", "breast_cancer", "wine", "diabetes"], **table: Any
+    ) -> None:
+        super().__init__(**table)
+        self.dataset = name
+
+    def tables(self) -> dict[int, RawTable]:
+        """The data set; its target is called `target`."""
+        return {TRAIN: embedded.read(self.dataset)}

@@ -1,0 +1,1 @@
+"""What learns: plain torch networks, and the Lightning task that trains them."""

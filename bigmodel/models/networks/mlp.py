@@ -1,0 +1,47 @@
+"""A multilayer perceptron over numbers and embedded categories."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor, nn
+
+from bigmodel.models.networks.inputs import TableInputs
+
+__all__ = ["MLP"]
+
+NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": nn.Identity}
+
+
+class MLP(nn.Module):
+    """Blocks of linear, normalisation, ReLU and dropout, then a linear head.
+
+    `hidden` are the widths of the blocks. The network is called with (n, n_numeric) float32 and
+    (n, n_categorical) int32, and gives (n, n_outputs) float32: logits, or a standardised value.
+    """
+
+    def __init__(
+        self,
+        n_numeric: int,
+        cardinalities: tuple[int, ...],
+        n_outputs: int,
+        *,
+        hidden: Sequence[Annotated[int, Gt(0)]] = (256, 256),
+        embedding_dim: Annotated[int, Gt(0)] = 8,
+        norm: Literal["batch", "layer", "none"] = "batch",
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.inputs = TableInputs(n_numeric, tuple(cardinalities), embedding_dim)
+        layers: list[nn.Module] = []
+        width = self.inputs.width
+        for size in hidden:
+            layers += [nn.Linear(width, size), NORMS[norm](size), nn.ReLU(), nn.Dropout(dropout)]
+            width = size
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(width, n_outputs)
+
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+        """Logits (n, n_outputs), or the standardised value (n, 1)."""
+        output: Tensor = self.head(self.body(self.inputs(numeric, categorical)))
+        return output

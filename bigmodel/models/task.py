@@ -1,0 +1,148 @@
+"""The one LightningModule: any network, any task, lean enough to keep up with a bare loop."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Lt
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bigmodel.config.runtime import Runtime
+from bigmodel.data.spec import ModelSpec
+from bigmodel.training.metrics import SplitMetrics, from_confusion
+from bigmodel.training.steps import total_steps
+
+__all__ = ["Task"]
+
+Batch = tuple[Tensor, Tensor, Tensor]  # numeric (n, p), categorical (n, q), target (n,)
+
+
+class Task(LightningModule):
+    """Trains `network` on a table, for classification or regression.
+
+    `network` is called with `n_numeric`, `cardinalities` and `n_outputs` to build the nn.Module;
+    `optimizer` with the parameters; `scheduler` with the optimizer, the number of steps and epochs
+    of the whole fit, and the monitored metric.
+
+    Classification uses one output per class (two for binary) and cross-entropy, with
+    `label_smoothing`; regression one output, the standardised target, and squared error.
+
+    Training metrics are summed in buffers and computed once an epoch: logging each step would
+    cost more than the step.
+    """
+
+    loss_sum: Tensor
+    confusion: Tensor
+
+    def __init__(
+        self,
+        network: Callable[..., nn.Module],
+        *,
+        spec: Annotated[ModelSpec, Runtime()],
+        optimizer: Annotated[Callable[..., torch.optim.Optimizer], Runtime()],
+        scheduler: Annotated[Callable[..., dict[str, Any]] | None, Runtime()] = None,
+        monitor: Annotated[str, Runtime()],
+        label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.network = network(
+            n_numeric=spec.n_numeric, cardinalities=spec.cardinalities, n_outputs=spec.n_outputs
+        )
+        self.spec = spec
+        self.monitor = monitor
+        self.label_smoothing = label_smoothing
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.val_metrics = SplitMetrics(spec)
+        cells = spec.n_outputs**2 if self.classifies else 0
+        self.register_buffer("loss_sum", torch.zeros(2))  # sum of losses, number of batches
+        self.register_buffer("confusion", torch.zeros(cells, dtype=torch.int64))
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the target is a class."""
+        return self.spec.task != "regression"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning sets this one some fifty times a step; nn.Module's checks cost 0.1 ms of it
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+        """What the network gives: logits (n, n_outputs), or the standardised value (n, 1)."""
+        output: Tensor = self.network(numeric, categorical)
+        return output
+
+    def losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of each row, (n,)."""
+        if self.classifies:
+            smoothing = self.label_smoothing if self.training else 0.0
+            return F.cross_entropy(output, target, reduction="none", label_smoothing=smoothing)
+        return F.mse_loss(output[:, 0], target, reduction="none")
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The mean loss of a batch."""
+        numeric, categorical, target = batch
+        output = self.network(numeric, categorical)
+        loss = self.losses(output, target).mean()
+        with torch.no_grad():
+            self.loss_sum[0] += loss
+            self.loss_sum[1] += 1
+            if self.classifies:
+                cells = target * self.spec.n_outputs + output.argmax(1)
+                self.confusion += torch.bincount(cells, minlength=len(self.confusion))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's training loss and what follows from its confusion matrix."""
+        self.log("train/loss", self.loss_sum[0] / self.loss_sum[1], sync_dist=True)
+        if self.classifies:
+            side = self.spec.n_outputs
+            for name, value in from_confusion(self.confusion.view(side, side)).items():
+                self.log(f"train/{name}", value.float(), sync_dist=True)
+        self.loss_sum.zero_()
+        self.confusion.zero_()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect what the validation metrics need."""
+        numeric, categorical, target = batch
+        self.val_metrics.update(self.network(numeric, categorical).float(), target)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/...`, over all rows of all processes."""
+        for name, value in self.val_metrics.compute().items():
+            self.log(f"val/{name}", value.float())
+        self.val_metrics.reset()
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the norm of all gradients.
+
+        Lightning refuses this for fused optimizers in any mixed precision; only float16, whose
+        gradients are scaled, has a reason to.
+        """
+        if self.trainer.precision == "16-mixed" or gradient_clip_algorithm == "value":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and, when there is one, its schedule."""
+        optimizer = self.make_optimizer(self.network.parameters())
+        if self.make_scheduler is None:
+            return optimizer
+        schedule = self.make_scheduler(
+            optimizer,
+            steps=total_steps(self.trainer),
+            epochs=self.trainer.max_epochs,
+            monitor=self.monitor,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": schedule}

@@ -1,0 +1,133 @@
+"""The one train entrypoint: compose, fit, calibrate, test once, write the run and its bundle.
+
+    bigmodel train data=csv data.path=table.csv data.target=label
+    bigmodel train -m model=mlp,linear optimizer.lr=1e-3,1e-2
+
+The same from Python: `bigmodel.fit(["data=csv", "data.path=table.csv"])`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from bigmodel import files
+from bigmodel.config import app
+from bigmodel.config.instantiate import instantiate
+from bigmodel.config.trust import trusted, trusting
+from bigmodel.training import resume
+
+if TYPE_CHECKING:
+    from bigmodel.data.tables import TableData
+    from bigmodel.models.task import Task
+    from bigmodel.training.trainer import Trainer
+
+
+@dataclass
+class Settings:
+    """What stands at the root of `conf/train.yaml`; the config checker reads it here."""
+
+    name: str
+    seed: int
+    run_dir: str
+    data: Any
+    model: Any
+    optimizer: Any
+    trainer: Any
+    callbacks: Any
+    logger: Any
+    scheduler: Any = None
+    monitor: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left behind: its directory, its metrics, and the bundle that predicts."""
+
+    run_dir: Path
+    metrics: dict[str, float]
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle's directory, for `bigmodel.load`."""
+        return self.run_dir / "bundle"
+
+
+def train(cfg: DictConfig, run_dir: Path) -> Result:
+    """Run one composed config in `run_dir`, in as many processes as its trainer wants."""
+    from bigmodel.training import launch, run
+
+    cfg = run.settle(cfg, run_dir)
+    count = launch.processes(cfg.trainer)
+    metrics = launch.launch(count, work, cfg, trusted()) if count > 1 else work(cfg, trusted())
+    return Result(Path(cfg.run_dir), metrics)
+
+
+def work(cfg: DictConfig, trust: tuple[str, ...]) -> dict[str, float]:
+    """Train and test; what each process of a run does. Returns the metrics."""
+    with trusting(trust):
+        return _work(cfg)
+
+
+def _work(cfg: DictConfig) -> dict[str, float]:
+    from pytorch_lightning import seed_everything
+
+    from bigmodel.training import run
+
+    began = time.perf_counter()
+    seed_everything(cfg.seed, verbose=False)
+    data: TableData = instantiate(cfg.data)
+    data.setup("fit")
+    model: Task = instantiate(
+        cfg.model,
+        spec=data.spec,
+        optimizer=instantiate(cfg.optimizer),
+        scheduler=instantiate(cfg.scheduler),
+        monitor=run.monitored(cfg, data),
+    )
+    trainer: Trainer = instantiate(
+        cfg.trainer,
+        run_dir=Path(cfg.run_dir),
+        seed=cfg.seed,
+        callbacks=run.present(instantiate(cfg.callbacks)),
+        logger=instantiate(cfg.logger) or False,
+    )
+    run.report_data(data, trainer)
+    run.fit(trainer, model, data)
+    if not trainer.is_global_zero:
+        return {}
+    measured = run.test(model, data)
+    metrics = {
+        **measured.metrics,
+        "train/rows_per_second": round(trainer.throughput.rows_per_second(), 1),
+        "fit_seconds": round(time.perf_counter() - began, 3),
+    }
+    run.write_bundle(cfg, model, data, measured, metrics)
+    files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
+    run.report_metrics(cfg, data.spec.task, metrics)
+    return metrics
+
+
+def fit(overrides: list[str] | None = None) -> Result:
+    """Train from Python with the overrides of the command line; see the module's docstring.
+
+    Raises `bigmodel.errors.UserError`, whose lines name every mistake of the config at once.
+    """
+    return app.call("train", train, resume.overrides(list(overrides or [])))
+
+
+def main(argv: list[str]) -> int:
+    """`bigmodel train`; returns the exit code."""
+    return app.run("train", train, resume.overrides(argv))
+
+
+if __name__ == "__main__":
+    import sys
+
+    from bigmodel.cli import guarded
+
+    sys.exit(guarded(lambda: main(sys.argv[1:])))

@@ -1,0 +1,1 @@
+"""How a fit runs: the trainer, its callbacks, schedules, metrics and calibration."""

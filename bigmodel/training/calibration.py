@@ -1,0 +1,43 @@
+"""Temperature scaling (Guo et al. 2017, arXiv 1706.04599): probabilities mean what they say."""
+
+import math
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+from torch.nn import functional as F
+
+LOG_RANGE = math.log(20.0)  # temperatures beyond 1/20..20 say that the model is broken, not tuned
+
+
+def fit_temperature(logits: Tensor, target: Tensor) -> float:
+    """The T that minimises the log loss of softmax(logits / T) on held-out rows.
+
+    One number fitted on the validation split; it changes no decision, only the confidence.
+    Returns 1.0 when there are no rows or nothing is gained.
+    """
+    if not len(target):
+        return 1.0
+    logits = logits.double()
+
+    def log_loss(log_temperature: float) -> float:
+        return float(F.cross_entropy(logits / math.exp(log_temperature), target))
+
+    best = minimize_scalar(log_loss, bounds=(-LOG_RANGE, LOG_RANGE), method="bounded")
+    return math.exp(best.x) if best.fun < log_loss(0.0) else 1.0
+
+
+@torch.inference_mode()
+def outputs(
+    network: torch.nn.Module, batches: object, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """The network's outputs (n, n_outputs) and targets (n,) of a whole split, on the CPU."""
+    network.eval().to(device)
+    collected = [
+        (network(numeric.to(device), categorical.to(device)).float().cpu(), target)
+        for numeric, categorical, target in batches  # type: ignore[attr-defined]
+    ]
+    if not collected:
+        return torch.zeros(0, 1), torch.zeros(0)
+    logits, targets = zip(*collected, strict=True)
+    return torch.cat(logits), torch.cat(targets)

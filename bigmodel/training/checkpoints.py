@@ -1,0 +1,146 @@
+"""Checkpoints that survive kills and from which a run continues bit for bit.
+
+`last.ckpt` is written in the middle of an epoch: there, everything about the epochs before
+(validation, schedules, early stopping, averages) is finished and in the state, and Lightning's
+loops go on without skipping or repeating anything. A save on the last batch or at the epoch's
+end would lose the epoch-end work on resume.
+"""
+
+import math
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge
+from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from bigmodel import files
+from bigmodel.errors import BigmodelError, Interrupted
+from bigmodel.training.monitor import mode
+
+__all__ = ["Checkpoints"]
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+ASK_EVERY = 50  # batches; several processes agree on a save by talking, which costs time
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes aside, syncs and renames; reads tensors and plain values only, never a pickle."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Stream `checkpoint` to `path`, which holds the old or the new one, never half of it."""
+        with files.atomic(path) as file:
+            torch.save(checkpoint, file)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Read a checkpoint with `weights_only=True`, whatever the caller or environment says."""
+        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return content
+
+
+class Checkpoints(Callback):
+    """Keeps `checkpoints/last.ckpt` to resume from and `checkpoints/best.ckpt`, the best weights.
+
+    `every_seconds` bounds the work that a kill can cost. Ctrl-C saves at the end of the running
+    step, then stops; a second one stops at once.
+    """
+
+    def __init__(self, every_seconds: Annotated[float, Ge(0)] = 30.0) -> None:
+        self.every_seconds = every_seconds
+        self.best: float | None = None
+        self.best_epoch = -1
+        self.finished = False  # the fit ended by itself: a resumed run goes straight to testing
+        self._saved_at = 0.0
+        self._interrupted = False
+        self._previous_handler: Any = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make the directory and remove what a killed writer left there."""
+        self.directory = Path(trainer.default_root_dir) / "checkpoints"
+        if trainer.is_global_zero:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            files.clean_leftovers(self.directory)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen for Ctrl-C."""
+        self._saved_at = time.monotonic()
+        try:
+            self._previous_handler = signal.signal(signal.SIGINT, self._on_interrupt)
+        except ValueError:  # not the main thread: there, Ctrl-C is somebody else's to handle
+            self._previous_handler = None
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give Ctrl-C back."""
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGINT, self._previous_handler)
+            self._previous_handler = None
+
+    def _on_interrupt(self, number: int, frame: Any) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save `last.ckpt` when it is time to; stop when Ctrl-C was pressed."""
+        if trainer.is_last_batch or (trainer.world_size > 1 and batch_idx % ASK_EVERY):
+            return
+        due = time.monotonic() - self._saved_at >= self.every_seconds
+        if trainer.strategy.reduce_boolean_decision(due or self._interrupted, all=False):
+            trainer.save_checkpoint(self.directory / LAST)
+            self._saved_at = time.monotonic()
+        if self._interrupted:
+            run = trainer.default_root_dir
+            raise Interrupted(f"stopped and saved; go on with: bigmodel train trainer.resume={run}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the end of the fit, so that a run killed while testing need not train again."""
+        self.finished = True
+        trainer.save_checkpoint(self.directory / LAST)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save `best.ckpt`, weights only, when the monitored metric is better than ever."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        monitor = str(pl_module.monitor)
+        value = float(trainer.callback_metrics.get(monitor, float("nan")))
+        if not math.isfinite(value):
+            raise BigmodelError(
+                f"{monitor} is {value} after epoch {trainer.current_epoch}; lower optimizer.lr, or "
+                f"monitor another metric (the last good weights are in {self.directory})"
+            )
+        if self.best is None or (
+            value < self.best if mode(monitor) == "min" else value > self.best
+        ):
+            self.best, self.best_epoch = value, trainer.current_epoch
+            trainer.save_checkpoint(self.directory / BEST, weights_only=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What resuming needs."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "finished": self.finished}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint's content on the CPU; a damaged one is a `BigmodelError` that names it."""
+    try:
+        return AtomicCheckpointIO().load_checkpoint(path)
+    except Exception as error:
+        raise BigmodelError(f"{path}: not a checkpoint of bigmodel, or damaged: {error}") from error
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the checkpoint stands at the end of a whole fit."""
+    state = load(path).get("callbacks", {}).get(Checkpoints.__qualname__, {})
+    return bool(state.get("finished"))
