@@ -27,7 +27,7 @@ class ParquetTable:
         """Read the schema of each part; UserError when one is damaged or has other columns."""
         headers = []
         for part in parts:
-            with _explained(part), pq.ParquetFile(part) as file:
+            with _opened(part) as file:
                 headers.append(tuple(file.schema_arrow.names))
         for part, header in zip(parts, headers, strict=True):
             if set(header) != set(headers[0]):
@@ -61,14 +61,14 @@ class ParquetTable:
         """The named columns, at most `chunk_rows` rows at a time."""
         names = [name for name in self.header if name in columns]
         for part in self.parts:
-            with _explained(part), pq.ParquetFile(part) as file:
-                for batch in file.iter_batches(chunk_rows, columns=names):
+            with _opened(part) as file:
+                for batch in file.iter_batches(chunk_rows, columns=names, use_threads=False):
                     yield _frame(pa.Table.from_batches([batch]), part)
 
     def place(self, row: int) -> str:
         """Where the row `row` (from 0) of the table is: "FILE: row N", counted from 1."""
         for part in self.parts:
-            with _explained(part), pq.ParquetFile(part) as file:
+            with _opened(part) as file:
                 rows = file.metadata.num_rows
             if row < rows:
                 return f"{part}: row {row + 1}"
@@ -101,6 +101,13 @@ def _exact_integers(table: pa.Table):  # type: ignore[no-untyped-def]
     """Integers with missing values would become floats, and large ones others."""
     gaps = {f.type for f in table.schema if table.column(f.name).null_count}
     return lambda kind: pd.Int64Dtype() if kind == pa.int64() and kind in gaps else None
+
+
+@contextmanager
+def _opened(part: Path) -> Iterator[pq.ParquetFile]:
+    """The file, read page by page: by itself, pyarrow holds the columns of a whole row group."""
+    with _explained(part), pq.ParquetFile(part, pre_buffer=False, buffer_size=1 << 16) as file:
+        yield file
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Ge
 from lightning_fabric.plugins import TorchCheckpointIO
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 
 from bigmodel import files
 from bigmodel.errors import BigmodelError, Interrupted
@@ -45,11 +46,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return content
 
 
-class Checkpoints(Callback):
+class Checkpoints(Checkpoint):
     """Keeps `checkpoints/last.ckpt` to resume from and `checkpoints/best.ckpt`, the best weights.
 
     `every_seconds` bounds the work that a kill can cost. Ctrl-C saves at the end of the running
     step, then stops; a second one stops at once.
+
+    As a `Checkpoint` it is called after all other callbacks, wherever the config lists it: what
+    they make of a step (an average of the weights) has to be in the save of that step.
     """
 
     def __init__(self, every_seconds: Annotated[float, Ge(0)] = 30.0) -> None:

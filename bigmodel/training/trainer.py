@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pytorch_lightning as pl
 from pytorch_lightning import Callback
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import Logger
 
 from bigmodel.config.runtime import Runtime
@@ -42,7 +43,7 @@ class Trainer(pl.Trainer):
             callbacks=[*callbacks, StepSeed(seed), FiniteLoss(), self.throughput, ProgressBar()],
             logger=logger,
             plugins=[AtomicCheckpointIO()],
-            enable_checkpointing=False,
+            enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
