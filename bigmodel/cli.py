@@ -34,9 +34,9 @@ def evaluate(argv: list[str]) -> int:
 
 def check(argv: list[str]) -> int:
     """compose and check what `train` would run, and run nothing"""
-    from bigmodel.config import app
+    from bigmodel import train as entry
 
-    return app.check_only("train", argv)
+    return entry.check(argv)
 
 
 def list_(argv: list[str]) -> int:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from bigmodel import files
 from bigmodel.config import app
 from bigmodel.config.instantiate import instantiate
 from bigmodel.config.trust import trusted, trusting
-from bigmodel.training import resume
+from bigmodel.training import ranking, resume
 
 if TYPE_CHECKING:
     from bigmodel.data.tables import TableData
@@ -41,15 +42,21 @@ class Settings:
     callbacks: Any
     logger: Any
     scheduler: Any = None
+    weighting: Any = None
     monitor: str | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left behind: its directory, its metrics, and the bundle that predicts."""
+    """What a run left behind: its directory, its metrics, and the bundle that predicts.
+
+    `monitor` is the metric that decided, `overrides` what the run was started with.
+    """
 
     run_dir: Path
     metrics: dict[str, float]
+    monitor: str = ""
+    overrides: tuple[str, ...] = ()
 
     @property
     def bundle(self) -> Path:
@@ -64,7 +71,8 @@ def train(cfg: DictConfig, run_dir: Path) -> Result:
     cfg = run.settle(cfg, run_dir)
     count = launch.processes(cfg.trainer)
     metrics = launch.launch(count, work, cfg, trusted()) if count > 1 else work(cfg, trusted())
-    return Result(Path(cfg.run_dir), metrics)
+    given = tuple(HydraConfig.get().overrides.task)
+    return Result(Path(cfg.run_dir), metrics, run.monitor_of(cfg, metrics), given)
 
 
 def work(cfg: DictConfig, trust: tuple[str, ...]) -> dict[str, float]:
@@ -76,18 +84,23 @@ def work(cfg: DictConfig, trust: tuple[str, ...]) -> dict[str, float]:
 def _work(cfg: DictConfig) -> dict[str, float]:
     from pytorch_lightning import seed_everything
 
-    from bigmodel.training import run
+    from bigmodel.training import run, tables, weigh
+    from bigmodel.training.measure import measure
 
     began = time.perf_counter()
     seed_everything(cfg.seed, verbose=False)
-    data: TableData = instantiate(cfg.data)
+    strategy = instantiate(cfg.weighting)
+    data: TableData = instantiate(cfg.data, **weigh.needs(strategy))
     data.setup("fit")
+    network = instantiate(cfg.model.network)
+    plan = weigh.plan_for(strategy, data, network, Path(cfg.run_dir))
     model: Task = instantiate(
         cfg.model,
         spec=data.spec,
         optimizer=instantiate(cfg.optimizer),
         scheduler=instantiate(cfg.scheduler),
         monitor=run.monitored(cfg, data),
+        plan=plan,
     )
     trainer: Trainer = instantiate(
         cfg.trainer,
@@ -96,11 +109,11 @@ def _work(cfg: DictConfig) -> dict[str, float]:
         callbacks=run.present(instantiate(cfg.callbacks)),
         logger=instantiate(cfg.logger) or False,
     )
-    run.report_data(data, trainer)
+    run.report_data(data, plan, trainer)
     run.fit(trainer, model, data)
     if not trainer.is_global_zero:
         return {}
-    measured = run.test(model, data)
+    measured = measure(model, data)
     metrics = {
         **measured.metrics,
         "train/rows_per_second": round(trainer.throughput.rows_per_second(), 1),
@@ -108,7 +121,8 @@ def _work(cfg: DictConfig) -> dict[str, float]:
     }
     run.write_bundle(cfg, model, data, measured, metrics)
     files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
-    run.report_metrics(cfg, data.spec.task, metrics)
+    title = f"{cfg.name} ({data.spec.task})"
+    tables.show(title, metrics, plan, weigh.rows_of(data.prepared), cfg.run_dir)
     return metrics
 
 
@@ -122,7 +136,21 @@ def fit(overrides: list[str] | None = None) -> Result:
 
 def main(argv: list[str]) -> int:
     """`bigmodel train`; returns the exit code."""
-    return app.run("train", train, resume.overrides(argv))
+    return app.run("train", train, resume.overrides(argv), ranking.report)
+
+
+def check(argv: list[str]) -> int:
+    """`bigmodel check`: the config, and whether the data allow its weighting."""
+    return app.check_only("train", argv, _look)
+
+
+def _look(cfg: DictConfig) -> None:
+    strategy = instantiate(cfg.weighting)
+    if strategy is not None:
+        from bigmodel.training import weigh
+
+        data: TableData = instantiate(cfg.data, **weigh.needs(strategy))
+        strategy.check(weigh.rows_of(data.prepared))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Open a bundle and ask it; nothing here imports torch."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +34,21 @@ class Bundle:
     engine: Engine
     postprocess: Postprocess
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def with_prior(self, shares: Mapping[str, float]) -> "Bundle":
+        """The same model, for data in which the classes have these shares."""
+        return replace(self, postprocess=self.postprocess.with_prior(shares))
+
+    def predict(
+        self, frame: pd.DataFrame, *, prior: Mapping[str, float] | None = None
+    ) -> pd.DataFrame:
         """The answer for every row of a user's own frame, with the frame's index.
 
         Columns: the ids, `prediction` in the target's own dtype, and for classes one
-        `probability/<class>` each. Raises UserError when columns are missing or of a wrong type.
+        `probability/<class>` each; those fit data in which the classes have the shares `prior`,
+        when given. Raises UserError when columns are missing or of a wrong type.
         """
-        return self.score(conform(frame, self.schema))
+        bundle = self if prior is None else self.with_prior(prior)
+        return bundle.score(conform(frame, self.schema))
 
     def probabilities(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """The calibrated probabilities, (n, K), in the order of `schema.target.classes`."""
@@ -55,7 +65,8 @@ class Bundle:
             answer: dict[str, Any] = {"prediction": self.postprocess.values(output)}
         else:
             probabilities = self.postprocess.probabilities(output)
-            answer = {"prediction": self.postprocess.labels(probabilities).array}
+            codes = self.postprocess.codes(probabilities, rows)
+            answer = {"prediction": self.postprocess.labels(codes).array}
             for name, column in zip(self.schema.target.classes, probabilities.T, strict=True):
                 answer[f"probability/{name}"] = column
         ids = {f"id/{name}" if name in answer else name: rows[name] for name in self.schema.ids}
@@ -112,13 +123,21 @@ def _ask_golden_batch(bundle: Bundle, content: Archive) -> None:
     reference = content.part(golden.ANSWERS, golden.reference_of)
     target = bundle.schema.target
     ask = bundle.values if target.task == "regression" else bundle.probabilities
-    try:
+    with _fitting_together(bundle.path):
         answer = ask(rows)
+    golden.check_parity(answer, reference, target, str(bundle.path))
+    with _fitting_together(bundle.path):
+        bundle.predict(rows)
+
+
+@contextmanager
+def _fitting_together(path: Path) -> Iterator[None]:
+    try:
+        yield
     except UserError:
         raise
     except Exception as error:
         raise UserError(
-            f"{bundle.path}: its parts do not fit together "
+            f"{path}: its parts do not fit together "
             f"({type(error).__name__}: {str(error)[:100]}); export the bundle again"
         ) from error
-    golden.check_parity(answer, reference, target, str(bundle.path))

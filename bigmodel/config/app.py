@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -26,12 +26,17 @@ def call(entry: str, task: Task[T], overrides: list[str], directory: Path | None
 
     Raises `UserError` with every mistake, before anything runs.
     """
-    results = _start(entry, task, overrides, directory, multirun=False)
+    results, error = _start(entry, task, overrides, directory, multirun=False)
+    if error is not None:
+        raise error
     return results[0]
 
 
-def run(entry: str, task: Task[Any], argv: list[str]) -> int:
-    """A command line: overrides and the few flags below. Returns the exit code."""
+def run(entry: str, task: Task[T], argv: list[str], after_sweep: Callable[[list[T]], None]) -> int:
+    """A command line: overrides and the few flags below. Returns the exit code.
+
+    `after_sweep` gets what the jobs of a sweep returned, without those that failed.
+    """
     flags = _flags(entry).parse_args(argv)
     user = flags.config_dir or paths.user_conf()
     if user is not None:
@@ -41,16 +46,27 @@ def run(entry: str, task: Task[Any], argv: list[str]) -> int:
             OmegaConf.to_yaml(composing.compose(entry, flags.overrides, flags.config_dir)), end=""
         )
         return 0
-    _start(entry, task, flags.overrides, flags.config_dir, flags.multirun)
+    results, error = _start(entry, task, flags.overrides, flags.config_dir, flags.multirun)
+    if len(results) > 1:
+        after_sweep(results)
+    if error is not None:
+        raise error
     return 0
 
 
-def check_only(entry: str, argv: list[str]) -> int:
-    """`bigmodel check`: compose and check; 0 when all is well, else raise `UserError`."""
+def check_only(entry: str, argv: list[str], look: Callable[[DictConfig], None]) -> int:
+    """`bigmodel check`: compose and check; 0 when all is well, else raise `UserError`.
+
+    `look` gets the config of a single job without mistakes, to see what only the data can tell.
+    """
     flags = _flags(entry).parse_args(argv)
     lines = check(entry, flags.overrides, flags.multirun, flags.config_dir)
     if lines:
         raise UserError(*lines)
+    if not flags.multirun:
+        trust = prefixes([o for o in flags.overrides if composing.is_trust(o)])
+        with trusting(trust):
+            look(composing.compose(entry, flags.overrides, flags.config_dir))
     print("no mistakes")
     return 0
 
@@ -71,7 +87,7 @@ def _flags(entry: str) -> argparse.ArgumentParser:
 
 def _start(
     entry: str, task: Task[T], overrides: list[str], directory: Path | None, multirun: bool
-) -> list[T]:
+) -> tuple[list[T], BigmodelError | None]:
     lines = check(entry, overrides, multirun, directory)
     if lines:
         raise UserError(*lines)
@@ -92,16 +108,9 @@ def _start(
     os.environ["HYDRA_FULL_ERROR"] = "1"  # the traceback of a bug of ours stays whole
     with composing.hydra(directory) as made, trusting(trust):
         given = composing.lenient(overrides, made.config_loader)
+        multirun = composing.swept(made, entry, overrides, multirun) is not None
         start = made.multirun if multirun else made.run
         returned = start(entry, job, given, with_log_configuration=False)
-    _raise_first(returned)
-    return results
-
-
-def _raise_first(returned: Any) -> None:
-    """Raise the first error that a job handed back."""
     batches = returned if isinstance(returned, list) else [[returned]]
-    for batch in batches:
-        for one in batch:
-            if isinstance(one.return_value, BigmodelError):
-                raise one.return_value
+    errors = (one.return_value for batch in batches for one in batch if one.return_value)
+    return results, next(errors, None)

@@ -5,11 +5,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from bigmodel.config import compose as composing
 from bigmodel.config import hydra_node, signature, sweeps
+from bigmodel.config.instantiate import instantiate
 from bigmodel.config.provenance import Origins
 from bigmodel.config.suggest import closest
 from bigmodel.config.trust import KEYS, MAX_DEPTH, MAX_NODES, Untrusted, resolve, trusted, trusting
@@ -21,6 +23,7 @@ ROOTS = {
     "predict": "bigmodel.predict:predict",
     "evaluate": "bigmodel.evaluate:evaluate",
 }
+MADE = ("weighting",)  # groups whose objects are cheap to make
 # third-party constructors write, read or fetch by these; ours are known to behave
 CAPABILITY = re.compile(
     r"(^|_)(dir|dirpath|path|file|filename|root|url|uri)($|_)|^save_dir$|model_name"
@@ -32,11 +35,12 @@ def check(
 ) -> list[str]:
     """All mistakes of what `entry` would run with these overrides; empty when there is none.
 
-    With `multirun`, of every job of the sweep.
+    With `multirun`, or where a file declares a sweep, of every job of it.
     """
     with composing.hydra(directory) as made:
         try:
-            jobs = sweeps.jobs(overrides) if multirun else [overrides]
+            swept = composing.swept(made, entry, overrides, multirun)
+            jobs = [overrides] if swept is None else sweeps.jobs(swept)
             lines = [line for job in jobs for line in mistakes(made, entry, job)]
         except UserError as error:
             lines = list(error.lines)
@@ -58,6 +62,8 @@ def mistakes(made: Any, entry: str, overrides: list[str]) -> list[str]:
         hydra_node.check(cfg.hydra, origins, checker.lines)
         tree = {str(key): checker.plain(cfg, key, str(key)) for key in cfg if key != "hydra"}
         checker.root(entry, tree)
+        if not checker.lines:
+            checker.made(cfg)
     return checker.lines
 
 
@@ -113,6 +119,17 @@ class Checker:
         """The root: its keys are the entry point's own settings."""
         module, _, name = ROOTS[entry].partition(":")
         self.settings(getattr(import_module(module), name), tree, "", "there")
+
+    def made(self, cfg: DictConfig) -> None:
+        """What settings forbid together, their object says when it is made."""
+        for key in MADE:
+            try:
+                instantiate(cfg.get(key))
+            except (ValueError, InstantiationException) as error:
+                cause = error.__cause__ or error
+                if not isinstance(cause, ValueError):
+                    raise
+                self.say(key, str(cause).splitlines()[0])
 
     def settings(self, call: Any, given: dict[str, Any], key: str, owner: str) -> None:
         """The settings of one call: known, complete, of the right type; then what is in them."""

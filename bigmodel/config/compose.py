@@ -89,6 +89,19 @@ def compose_in(made: Any, entry: str, overrides: list[str]) -> DictConfig:
     return cfg
 
 
+def swept(made: Any, entry: str, overrides: list[str], multirun: bool) -> list[str] | None:
+    """The overrides of a sweep, with what a file declares of it; None when there is none."""
+    if multirun:
+        return overrides
+    if not any(override.startswith("experiment=") for override in overrides):
+        return None  # only a preset declares one: composing once more costs time
+    node = compose_in(made, entry, [o for o in overrides if not is_trust(o)]).hydra
+    if str(node.mode).rpartition(".")[2] != "MULTIRUN":
+        return None
+    params = node.sweeper.params or {}
+    return [*(f"{key}={value}" for key, value in params.items()), *overrides]
+
+
 def compose(entry: str, overrides: list[str], directory: Path | None = None) -> DictConfig:
     """The config of `entry` (train, predict, evaluate), checked, without its `hydra` node.
 

@@ -38,11 +38,14 @@ class Mismatch(Exception):  # noqa: N818 (not an error before its place is known
 def convert(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
     """The values in the dtype that the encoder and the user see; raises Mismatch.
 
-    numeric: int64, or float64 with NaN, within +-1e30; boolean: bool, or boolean with NA;
-    datetime: datetime64[us] without zone (UTC); others: str, category of str, or int64 ids.
+    numeric: int64, or float64 with NaN, within +-1e30; cost: float64 without NaN;
+    boolean: bool, or boolean with NA; datetime: datetime64[us] without zone (UTC); others: str,
+    category of str, or int64 ids.
     """
     if column.kind == "numeric":
         return to_numbers(values)
+    if column.kind == "cost":
+        return _without_gaps(to_numbers(values))
     if column.kind == "boolean":
         return to_booleans(values)
     if column.kind == "datetime":
@@ -50,6 +53,13 @@ def convert(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
     if column.kind == "id" and column.dtype == "int64":
         return to_integers(values)
     return to_texts(values)
+
+
+def _without_gaps(numbers: "pd.Series[Any]") -> "pd.Series[Any]":
+    missing = numbers.isna().to_numpy()
+    if missing.any():
+        raise _first(numbers, missing, "a number, which the decision needs")
+    return numbers.astype("float64")
 
 
 def to_numbers(values: "pd.Series[Any]") -> "pd.Series[Any]":

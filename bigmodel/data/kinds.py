@@ -27,6 +27,7 @@ _DTYPES: dict[Kind, str] = {
     "categorical": "str",
     "text": "str",
     "id": "str",
+    "cost": "float64",
 }
 
 
@@ -49,7 +50,7 @@ def column_of(name: str, kind: Kind, values: "pd.Series[Any]") -> Column:
     dtype = _DTYPES[kind]
     if kind in ("numeric", "id") and values.dtype.kind in "iu":
         dtype = "int64"
-    markers = MARKERS if kind in ("numeric", "boolean", "datetime") else ()
+    markers = MARKERS if kind in ("numeric", "boolean", "datetime", "cost") else ()
     return Column(name, kind, dtype, missing=markers)
 
 

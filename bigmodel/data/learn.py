@@ -33,7 +33,7 @@ def learn_column(
     """
     if column.kind == "categorical":
         return _learn_categories(column, values, rows)
-    if column.kind in ("id", "text"):
+    if column.kind in ("id", "text", "cost"):
         missing = values.isna().to_numpy()[rows]
         return replace(column, missing_rate=_mean(missing)), None
     return _learn_numbers(column, numbers(values)[rows])

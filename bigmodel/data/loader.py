@@ -1,6 +1,7 @@
 """Batches as slices of whole tensors: no per-row Python, and an order that can be resumed."""
 
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -8,8 +9,26 @@ from torch import Tensor
 SEED_STRIDE = 1000003  # a prime: the (seed, epoch) pairs of neighbouring seeds do not meet
 
 
+class EpochDraws(Protocol):
+    """What may change from epoch to epoch, besides the order."""
+
+    def weight(self, epoch: int) -> Tensor | None:
+        """The weight of each row of the tensors, (n,), or None for no weights."""
+
+    def order(self, epoch: int, generator: torch.Generator) -> Tensor | None:
+        """The positions in `rows` that the epoch draws, as many as `rows`; None for each once."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+
+
 class TensorLoader:
     """A sized iterable of `(numeric, categorical, target)` batches.
+
+    With `draws` that have weights, a batch's fourth tensor are those of its rows.
 
     `tensors` are (n, p) float32, (n, q) int32 and (n,), `rows` the int64 positions to use of them
     (all by default). The order of an epoch follows from `(seed, epoch)` alone, and `state_dict`
@@ -34,11 +53,12 @@ class TensorLoader:
         rank: int = 0,
         world_size: int = 1,
         rows: Tensor | None = None,
+        draws: EpochDraws | None = None,
     ) -> None:
         self.tensors = tensors
         self.rows = torch.arange(len(tensors[0])) if rows is None else rows
         self.seed, self.shuffle, self.drop_last = seed, shuffle, drop_last
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.draws = rank, world_size, draws
         share = max(1, min(batch_size, len(self.rows)) // world_size)
         self.batch_size = share * world_size
         self.epoch = self._position = self._used = 0
@@ -57,22 +77,25 @@ class TensorLoader:
         if self._position >= len(self):
             self.epoch, self._position = self.epoch + 1, 0
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         if self._used:  # a new pass, though the last one may have been cut short
             self.epoch, self._position, self._used = self.epoch + 1, 0, 0
-        order = self._order()
+        order, weight = self._order(), self.draws.weight(self.epoch) if self.draws else None
+        tensors = self.tensors if weight is None else (*self.tensors, weight)
         for index in range(self._position, len(self)):
             chosen = self._share(order, index)
             self._position += 1  # before the batch is used: a checkpoint taken then counts it
             self._used += 1
-            numeric, categorical, target = (x.index_select(0, chosen) for x in self.tensors)
-            yield numeric, categorical, target
+            yield tuple([x.index_select(0, chosen) for x in tensors])
 
     def _order(self) -> Tensor:
         """The epoch's rows in the epoch's order, the same in every process."""
         if not self.shuffle:
             return self.rows
         generator = torch.Generator().manual_seed(self.seed * SEED_STRIDE + self.epoch)
+        drawn = self.draws.order(self.epoch, generator) if self.draws else None
+        if drawn is not None:
+            return self.rows[drawn]
         return self.rows[torch.randperm(len(self.rows), generator=generator)]
 
     def _share(self, order: Tensor, index: int) -> Tensor:

@@ -19,6 +19,7 @@ from bigmodel.data.learn import learn_column
 from bigmodel.data.quality import summarise
 from bigmodel.data.reading import RawTable, check_columns, conform_columns
 from bigmodel.data.schema import Column, Kind, Schema, Task
+from bigmodel.data.side import side_columns, side_notes
 from bigmodel.data.splits import NAMES, ROW_ORDER, TRAIN, Parts, Split
 from bigmodel.data.target import Labels, with_scale
 from bigmodel.data.texts import compact, plain
@@ -45,6 +46,13 @@ class Settings:
     ids: tuple[str, ...] = ()
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     quality: bool = True
+    side: tuple[str, ...] = ()  # columns that weigh the rows
+    request: tuple[str, ...] = ()  # those of them that a prediction needs, too
+
+    def told_kinds(self) -> dict[str, Kind]:
+        """The kinds that are not inferred; a column of costs feeds the network only by word."""
+        costs: dict[str, Kind] = dict.fromkeys(self.request, "cost")
+        return costs | dict(self.kinds)
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,9 @@ class Prepared:
     """A table ready for training; the raw rows are gone, but for a small sample.
 
     numeric (n, p) float32, categorical (n, q) int32, target (n,) int64 codes or float32
-    standardised values, split (n,) int8: 0 train, 1 val, 2 test, -1 unused, weight (n,) float32.
-    `sample` are up to 32 raw rows in the schema's dtypes.
+    standardised values, split (n,) int8: 0 train, 1 val, 2 test, -1 unused, side (n, k) float64:
+    the raw numbers of the columns `side_names`, which weigh the rows. `sample` are up to 32 raw
+    rows in the schema's dtypes.
     """
 
     schema: Schema
@@ -62,7 +71,8 @@ class Prepared:
     categorical: NDArray[np.int32]
     target: Labels
     split: Parts
-    weight: NDArray[np.float32]
+    side: NDArray[np.float64]
+    side_names: tuple[str, ...]
     quality: dict[str, Any]
     sample: pd.DataFrame
 
@@ -82,8 +92,10 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
     used = used_rows(tables, split)
     labels = stacked_labels(tables, settings.target, used)
     target = understand_target(tables, labels, used, settings.task)
-    left_out = {target.name, *settings.drop, split_column(split) or target.name}
-    columns, notes = find_columns(main, left_out, settings.ids, settings.kinds)
+    left_out = {target.name, *settings.drop, split_column(split) or target.name, *settings.side}
+    kinds = settings.told_kinds()
+    columns, notes = find_columns(main, left_out - kinds.keys(), settings.ids, kinds)
+    notes += side_notes(settings.side, kinds)
     encoded = encode_labels(tables, labels, used, target)
     parts = assign_parts(tables, encoded, target, split, settings.seed)
     if target.task == "regression":
@@ -106,20 +118,21 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
         *encoder.transform(frame),
         target=encoded,
         split=parts,
-        weight=np.ones(len(frame), dtype=np.float32),
+        side=side_columns(tables, settings.side),
+        side_names=settings.side,
         quality=quality,
         sample=frame.iloc[train[:SAMPLE_ROWS]].apply(plain).reset_index(drop=True),
     )
 
 
-def write_splits(prepared: Prepared, path: Path | str) -> None:
-    """Write what each row was used for: `row` (from 0), `split`, `weight`, as Parquet."""
+def write_splits(prepared: Prepared, weight: NDArray[np.floating], path: Path | str) -> None:
+    """Write what each row was used for: `row` (from 0), `split`, `weight` (n,), as Parquet."""
     names = np.array([*NAMES, "unused"])  # -1 is the last
     table = pd.DataFrame(
         {
             "row": np.arange(len(prepared.split), dtype=np.int64),
             "split": pd.Series(names[prepared.split], dtype="str"),
-            "weight": prepared.weight,
+            "weight": weight.astype(np.float32),
         }
     )
     with atomic(path) as file:
@@ -133,10 +146,13 @@ def _check_settings(main: RawTable, settings: Settings) -> None:
     check_names(settings.drop, header, "data.drop")
     check_names(settings.ids, header, "data.id")
     check_names(list(settings.kinds), header, "data.kinds")
+    check_names(settings.side, header, "weighting")
     split = settings.split
     split.check()
     if split.column is not None and not (split.by == "time" and split.column == ROW_ORDER):
         check_names([split.column], header, "data.split.column")
+    if settings.target in settings.side:
+        raise UserError(f"weighting: {settings.target!r} is the target; name another column")
     if settings.target in (*settings.drop, *settings.ids, *settings.kinds):
         raise UserError(
             f"data.target: {settings.target!r} is also in data.drop, data.id or data.kinds; "

@@ -145,7 +145,7 @@ def _conformed(
     else:
         table = CsvTable.open(files, known=names)
         check_columns(table.dialect.header, columns, str(path))
-        numbers = {c.name for c in columns if c.kind == "numeric"}
+        numbers = {c.name for c in columns if c.kind in ("numeric", "cost")}
         missing = {name: MARKERS if name in numbers else () for name in names}
         chunks = table.iterate(missing, names - numbers, chunk_rows)
         place = lambda row: place_of_row(files, table.dialect, row)  # noqa: E731

@@ -7,9 +7,10 @@ what training, batch scoring and the service check rows against.
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "text"]
+Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "text", "cost"]
 Task = Literal["binary", "multiclass", "regression"]
 
+# "cost" columns hold what a decision about the row costs: only the postprocess reads them
 FEATURE_KINDS = ("numeric", "categorical", "boolean", "datetime")  # the others feed no network
 
 

@@ -14,7 +14,7 @@ from bigmodel.data.prepare import Prepared
 from bigmodel.data.schema import Schema
 from bigmodel.files import atomic, write_json
 
-_ARRAYS = ("numeric", "categorical", "target", "split", "weight")
+_ARRAYS = ("numeric", "categorical", "target", "split", "side")
 
 
 def save_prepared(prepared: Prepared, directory: Path) -> None:
@@ -29,7 +29,12 @@ def save_prepared(prepared: Prepared, directory: Path) -> None:
         prepared.sample.to_parquet(file)
     write_json(
         directory / "table.json",
-        {"schema": prepared.schema.to_json(), "encoder": meta, "quality": prepared.quality},
+        {
+            "schema": prepared.schema.to_json(),
+            "encoder": meta,
+            "quality": prepared.quality,
+            "side_names": prepared.side_names,
+        },
     )
 
 
@@ -45,6 +50,7 @@ def load_prepared(directory: Path) -> Prepared:
         schema=Schema.from_json(told["schema"]),
         encoder=Encoder.from_state(told["encoder"], arrays),
         quality=told["quality"],
+        side_names=tuple(told["side_names"]),
         sample=pd.read_parquet(directory / "sample.parquet"),
         **{name: _mapped(directory / f"{name}.npy") for name in _ARRAYS},
     )

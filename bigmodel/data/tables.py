@@ -8,10 +8,11 @@ import torch
 from annotated_types import Gt
 from pytorch_lightning import LightningDataModule
 
+from bigmodel.config.runtime import Runtime
 from bigmodel.data import embedded
 from bigmodel.data.cache import cached, folder
 from bigmodel.data.fingerprint import fingerprint
-from bigmodel.data.loader import TensorLoader
+from bigmodel.data.loader import EpochDraws, TensorLoader
 from bigmodel.data.long_tail import LongTail
 from bigmodel.data.prepare import Prepared, Settings, prepare
 from bigmodel.data.reading import RawTable, read_frame
@@ -31,7 +32,10 @@ class TableData(LightningDataModule):
     `target` names the column to predict and `task` what kind of prediction that is. `kinds` maps
     columns to kinds where the inferred ones are wrong; `id` columns are copied to predictions,
     `drop` columns are left out. `split` and `long_tail` say which rows train, `quality` whether
-    the table is summarised. `batch_size` counts the rows of all processes together.
+    the table is summarised. `batch_size` counts the rows of all processes together. `side` and
+    `request` are the columns that the weighting needs, in training and at prediction.
+
+    `draws`, set before the fit, weighs and orders the training rows.
     """
 
     def __init__(
@@ -47,6 +51,8 @@ class TableData(LightningDataModule):
         batch_size: Annotated[int, Gt(0)] = 256,
         quality: bool = True,
         seed: int = 0,
+        side: Annotated[tuple[str, ...], Runtime()] = (),
+        request: Annotated[tuple[str, ...], Runtime()] = (),
     ) -> None:
         super().__init__()
         self.settings = Settings(
@@ -59,8 +65,11 @@ class TableData(LightningDataModule):
             ids=(id,) if isinstance(id, str) else tuple(id or ()),
             kinds=dict(kinds or {}),
             quality=quality,
+            side=side,
+            request=request,
         )
         self.batch_size = batch_size
+        self.draws: EpochDraws | None = None
         self._prepared: Prepared | None = None
 
     @abstractmethod
@@ -95,11 +104,15 @@ class TableData(LightningDataModule):
 
     def val_dataloader(self) -> TensorLoader:
         """The validation split, in the table's order."""
-        return self._loader(VAL, max(self.batch_size, _EVALUATION_BATCH))
+        return self.in_order(VAL)
 
     def test_dataloader(self) -> TensorLoader:
         """The test split, in the table's order."""
-        return self._loader(TEST, max(self.batch_size, _EVALUATION_BATCH))
+        return self.in_order(TEST)
+
+    def in_order(self, part: int) -> TensorLoader:
+        """All rows of a part (`TRAIN`, `VAL`, `TEST`), in the table's order, in large batches."""
+        return self._loader(part, max(self.batch_size, _EVALUATION_BATCH))
 
     def _loader(self, part: int, batch_size: int, shuffle: bool = False) -> TensorLoader:
         prepared, trainer = self.prepared, self.trainer
@@ -116,7 +129,17 @@ class TableData(LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
             rows=torch.from_numpy(prepared.rows(part)),
+            draws=self.draws if shuffle else None,
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The weights of the training rows, for the checkpoint."""
+        return {} if self.draws is None else self.draws.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the weights of a checkpoint."""
+        if self.draws is not None:
+            self.draws.load_state_dict(state_dict)
 
 
 class FileData(TableData):
@@ -160,7 +183,7 @@ class FileData(TableData):
 
     def tables(self) -> dict[int, RawTable]:
         """The files, read whole."""
-        drop = self.settings.drop
+        drop = [name for name in self.settings.drop if name not in self.settings.side]
         return {
             part: read_frame(place, skip=drop, **self.options())
             for part, place in self.paths.items()

@@ -7,16 +7,25 @@ import torch
 from annotated_types import Ge, Lt
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from bigmodel.config.runtime import Runtime
 from bigmodel.data.spec import ModelSpec
 from bigmodel.training.metrics import SplitMetrics, from_confusion
 from bigmodel.training.steps import total_steps
+from bigmodel.weighting.losses import CrossEntropy, SquaredError
+from bigmodel.weighting.plan import Plan
+from bigmodel.weighting.stages import head_of
 
 __all__ = ["Task"]
 
-Batch = tuple[Tensor, Tensor, Tensor]  # numeric (n, p), categorical (n, q), target (n,)
+Batch = tuple[Tensor, ...]  # numeric (n, p), categorical (n, q), target (n,); weight (n,)
+
+
+def build(network: Callable[..., nn.Module], spec: ModelSpec) -> nn.Module:
+    """The network for a table of this shape."""
+    return network(
+        n_numeric=spec.n_numeric, cardinalities=spec.cardinalities, n_outputs=spec.n_outputs
+    )
 
 
 class Task(LightningModule):
@@ -27,7 +36,8 @@ class Task(LightningModule):
     of the whole fit, and the monitored metric.
 
     Classification uses one output per class (two for binary) and cross-entropy, with
-    `label_smoothing`; regression one output, the standardised target, and squared error.
+    `label_smoothing`; regression one output, the standardised target, and squared error. `plan`
+    may bring another loss and head.
 
     Training metrics are summed in buffers and computed once an epoch: logging each step would
     cost more than the step.
@@ -44,15 +54,22 @@ class Task(LightningModule):
         optimizer: Annotated[Callable[..., torch.optim.Optimizer], Runtime()],
         scheduler: Annotated[Callable[..., dict[str, Any]] | None, Runtime()] = None,
         monitor: Annotated[str, Runtime()],
+        plan: Annotated[Plan | None, Runtime()] = None,
         label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
-        self.network = network(
-            n_numeric=spec.n_numeric, cardinalities=spec.cardinalities, n_outputs=spec.n_outputs
-        )
+        self.plan = plan or Plan()
+        self.network = build(network, spec)
+        if self.plan.head is not None:
+            self.network.head = self.plan.head(head_of(self.network, "this loss"))
+        if self.plan.stage is not None:
+            head_of(self.network, "a second stage")  # refused now, not after the fit
         self.spec = spec
         self.monitor = monitor
-        self.label_smoothing = label_smoothing
+        make_loss = self.plan.loss or CrossEntropy
+        self.loss = (
+            make_loss(label_smoothing=label_smoothing) if self.classifies else SquaredError()
+        )
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.val_metrics = SplitMetrics(spec)
@@ -77,18 +94,16 @@ class Task(LightningModule):
         output: Tensor = self.network(numeric, categorical)
         return output
 
-    def losses(self, output: Tensor, target: Tensor) -> Tensor:
-        """The loss of each row, (n,)."""
-        if self.classifies:
-            smoothing = self.label_smoothing if self.training else 0.0
-            return F.cross_entropy(output, target, reduction="none", label_smoothing=smoothing)
-        return F.mse_loss(output[:, 0], target, reduction="none")
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean loss of a batch."""
-        numeric, categorical, target = batch
+        """The mean over the batch of each row's loss times its weight.
+
+        Divided by the number of rows, never by the sum of weights: a batch of rare rows has to
+        count for more than one of common rows.
+        """
+        numeric, categorical, target, *weight = batch
         output = self.network(numeric, categorical)
-        loss = self.losses(output, target).mean()
+        losses: Tensor = self.loss(output, target)
+        loss = (losses * weight[0] if weight else losses).mean()
         with torch.no_grad():
             self.loss_sum[0] += loss
             self.loss_sum[1] += 1
@@ -109,7 +124,7 @@ class Task(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect what the validation metrics need."""
-        numeric, categorical, target = batch
+        numeric, categorical, target = batch[:3]
         self.val_metrics.update(self.network(numeric, categorical).float(), target)
 
     def on_validation_epoch_end(self) -> None:

@@ -49,15 +49,18 @@ class SplitMetrics(nn.Module):
         self.spec = spec
         self.metrics = nn.ModuleDict(_metrics(spec, sync))
 
-    def update(self, output: Tensor, target: Tensor) -> None:
-        """Add rows: outputs (n, n_outputs) and targets (n,), both as the network has them."""
+    def update(self, output: Tensor, target: Tensor, said: Tensor | None = None) -> None:
+        """Add rows: outputs (n, n_outputs) and targets (n,), both as the network has them.
+
+        `said` (n,) are the answers where they are not the most probable classes.
+        """
         if self.spec.task == "regression":
             for metric in self._metric.values():
                 metric.update(output[:, 0], target)
             return
         log_probabilities = output.log_softmax(1)
         probabilities = log_probabilities.exp()
-        self._metric["confusion"].update(probabilities, target)
+        self._metric["confusion"].update(probabilities if said is None else said, target)
         self._metric["auroc"].update(probabilities[:, 1] if self._binary else probabilities, target)
         self._metric["log_loss"].update(-log_probabilities.gather(1, target[:, None]))
         self._metric["ece"].update(probabilities, target)
@@ -112,13 +115,15 @@ def _metrics(spec: ModelSpec, sync: bool) -> dict[str, Metric]:
     }
 
 
-def split_metrics(spec: ModelSpec, output: Tensor, target: Tensor) -> dict[str, float]:
+def split_metrics(
+    spec: ModelSpec, output: Tensor, target: Tensor, said: Tensor | None = None
+) -> dict[str, float]:
     """All metrics of a whole split at once, per-class F1 included, as plain numbers.
 
     A metric that is not defined on these rows (auroc with one class) is left out.
     """
     metrics = SplitMetrics(spec, sync=False).to(output.device)
-    metrics.update(output, target)
+    metrics.update(output, target, said)
     values = metrics.compute() | metrics.per_class()
     return finite(values)
 
@@ -126,3 +131,24 @@ def split_metrics(spec: ModelSpec, output: Tensor, target: Tensor) -> dict[str, 
 def finite(values: dict[str, Tensor]) -> dict[str, float]:
     """The metrics that are defined, as plain numbers."""
     return {name: float(value) for name, value in values.items() if torch.isfinite(value)}
+
+
+def weighted_metrics(
+    spec: ModelSpec, output: Tensor, target: Tensor, weight: Tensor, said: Tensor | None = None
+) -> dict[str, float]:
+    """The metrics to which each row counts by its weight, (n,), as `weighted_<name>`.
+
+    Classification: what follows from the confusion matrix, and log_loss. Regression: rmse, mae.
+    """
+    weight = weight.double()
+    if spec.task == "regression":
+        off = (output[:, 0] - target).double() * spec.scale
+        square, absolute = ((weight * x).sum() / weight.sum() for x in (off**2, off.abs()))
+        values = {"rmse": square.sqrt(), "mae": absolute}
+    else:
+        losses = nn.functional.cross_entropy(output.double(), target, reduction="none")
+        cells = target * spec.n_outputs + (output.argmax(1) if said is None else said)
+        confusion = torch.bincount(cells, weight, minlength=spec.n_outputs**2)
+        values = from_confusion(confusion.view(spec.n_outputs, -1))
+        values["log_loss"] = (weight * losses).sum() / weight.sum()
+    return finite({f"weighted_{name}": value for name, value in values.items()})

@@ -1,6 +1,5 @@
 """The steps of a run that `train.py` strings together."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,17 @@ from pytorch_lightning import Callback
 
 from bigmodel import files
 from bigmodel.bundle.export import to_onnx
-from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.bundle.write import write_bundle as write
-from bigmodel.data.prepare import write_splits
 from bigmodel.data.quality import lines
 from bigmodel.data.tables import TableData
 from bigmodel.models.task import Task
-from bigmodel.training import checkpoints, resume
-from bigmodel.training.calibration import fit_temperature, outputs
-from bigmodel.training.metrics import split_metrics
+from bigmodel.training import checkpoints, resume, weigh
+from bigmodel.training.calibration import outputs
+from bigmodel.training.measure import Measured
 from bigmodel.training.monitor import default_monitor
 from bigmodel.training.trainer import Trainer
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What testing found: the metrics by `<split>/<name>`, and the calibration."""
-
-    metrics: dict[str, float]
-    temperature: float
+from bigmodel.weighting.draws import Draws
+from bigmodel.weighting.plan import Plan
 
 
 def settle(cfg: DictConfig, run_dir: Path) -> DictConfig:
@@ -53,20 +44,26 @@ def monitored(cfg: DictConfig, data: TableData) -> str:
     return cfg.monitor or default_monitor(data.spec.task)
 
 
-def report_data(data: TableData, trainer: Trainer) -> None:
-    """Say and save what the table looks like, and which row went where."""
+def monitor_of(cfg: DictConfig, metrics: dict[str, float]) -> str:
+    """The same after a run, when only its metrics are left to see the task from."""
+    return cfg.monitor or default_monitor("regression" if "val/rmse" in metrics else "multiclass")
+
+
+def report_data(data: TableData, plan: Plan, trainer: Trainer) -> None:
+    """Say and save what the table looks like, which row went where, and what it weighs."""
     if not trainer.is_global_zero:
         return
     run_dir = Path(trainer.default_root_dir)
-    for line in lines(data.prepared.quality):
+    for line in lines(data.prepared.quality) + weigh.lines(plan, weigh.rows_of(data.prepared)):
         print(line)
     files.write_json(run_dir / "data_quality.json", data.prepared.quality)
-    write_splits(data.prepared, run_dir / "splits.parquet")
+    weigh.keep(plan, data, run_dir)
 
 
 def fit(trainer: Trainer, model: Task, data: TableData) -> None:
     """Fit until the end or early stopping, then take the best weights."""
     run_dir = Path(trainer.default_root_dir)
+    data.draws = Draws(model.plan, trainer.max_epochs or 1)
     last = run_dir / "checkpoints" / checkpoints.LAST
     if not (last.is_file() and checkpoints.is_finished(last)):
         resume = last if last.is_file() else None
@@ -76,33 +73,12 @@ def fit(trainer: Trainer, model: Task, data: TableData) -> None:
         model.load_state_dict(checkpoints.load(best)["state_dict"])
 
 
-def test(model: Task, data: TableData) -> Measured:
-    """Calibrate on validation, then measure validation and test: the one look at the test split."""
-    spec, device = data.spec, model.device
-    data.trainer = None  # all rows, not this process's share
-    val_output, val_target = outputs(model.network, data.val_dataloader(), device)
-    found: dict[str, float] = {}
-    temperature = 1.0
-    if model.classifies and len(val_target):
-        temperature = fit_temperature(val_output, val_target)
-        found["val/ece_uncalibrated"] = split_metrics(spec, val_output, val_target)["ece"]
-    test_output, test_target = outputs(model.network, data.test_dataloader(), device)
-    for split, output, target in (
-        ("val", val_output, val_target),
-        ("test", test_output, test_target),
-    ):
-        if len(target):
-            values = split_metrics(spec, output / temperature, target)
-            found |= {f"{split}/{name}": value for name, value in values.items()}
-    return Measured(found, temperature)
-
-
 def write_bundle(
     cfg: DictConfig, model: Task, data: TableData, measured: Measured, metrics: dict[str, float]
 ) -> None:
     """Export the network and write the bundle, checked against the trained network."""
     prepared = data.prepared
-    postprocess = Postprocess(prepared.schema.target, measured.temperature)
+    postprocess = measured.postprocess
     encoded = prepared.encoder.transform(prepared.sample)
     batch = (*(torch.from_numpy(part) for part in encoded), torch.zeros(len(prepared.sample)))
     output, _ = outputs(model.network, [batch], torch.device("cpu"))
@@ -124,21 +100,3 @@ def write_bundle(
         reference=reference,
         weights={name: value.cpu().numpy() for name, value in model.network.state_dict().items()},
     )
-
-
-def report_metrics(cfg: DictConfig, task: str, metrics: dict[str, float]) -> None:
-    """The final table on standard output, and where the bundle is."""
-    from rich.console import Console
-    from rich.table import Table
-
-    names = [key.removeprefix("test/") for key in metrics if key.startswith("test/")]
-    table = Table("metric", "validation", "test", title=f"{cfg.name} ({task})")
-    for name in names:
-        values = (metrics.get(f"{split}/{name}") for split in ("val", "test"))
-        table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
-    console = Console()
-    console.print(table)
-    console.print(
-        f"{metrics['train/rows_per_second']:,.0f} rows/s, {metrics['fit_seconds']:.1f} s in all"
-    )
-    console.print(f"bundle: {cfg.run_dir}/bundle", soft_wrap=True, highlight=False)

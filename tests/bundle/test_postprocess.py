@@ -43,7 +43,7 @@ def test_a_high_temperature_means_less_certainty():
 )
 def test_labels_have_the_dtype_of_the_target(dtype, classes, labels):
     target = Target("y", "binary", dtype, classes)
-    given_back = Postprocess(target).labels(np.array([[0.2, 0.8], [0.6, 0.4]]))
+    given_back = Postprocess(target).labels(np.array([1, 0]))
     assert given_back.tolist() == labels
     assert given_back.dtype == dtype
 

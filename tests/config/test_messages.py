@@ -148,7 +148,7 @@ FILES = {
         "# @package _global_\ntrust: [os]\n",
         ["experiment=mine"],
         "conf/experiment/mine.yaml:2: trust: no such setting; there is callbacks, data, logger, "
-        "model, monitor, name, optimizer, run_dir, scheduler, seed, trainer",
+        "model, monitor, name, optimizer, run_dir, scheduler, seed, trainer, weighting",
     ),
 }
 

@@ -46,7 +46,7 @@ def assert_equal(ours: Prepared, theirs: Prepared) -> None:
     assert ours.schema == theirs.schema
     assert ours.quality == theirs.quality
     pd.testing.assert_frame_equal(ours.sample, theirs.sample)
-    for name in ("numeric", "categorical", "target", "split", "weight"):
+    for name in ("numeric", "categorical", "target", "split", "side"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
         assert getattr(ours, name).dtype == getattr(theirs, name).dtype
     encoded = zip(

@@ -151,7 +151,7 @@ def test_a_long_tail_leaves_val_and_test_alone():
 
 def test_the_splits_file_tells_what_each_row_was_used_for(tmp_path):
     prepared = SklearnData("wine", target="target", long_tail=LongTail(5)).prepared
-    write_splits(prepared, tmp_path / "splits.parquet")
+    write_splits(prepared, np.ones(len(prepared.split)), tmp_path / "splits.parquet")
     table = pd.read_parquet(tmp_path / "splits.parquet")
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == {
         "row": "int64", "split": "str", "weight": "float32",

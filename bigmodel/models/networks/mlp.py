@@ -41,7 +41,12 @@ class MLP(nn.Module):
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(width, n_outputs)
 
+    def features(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+        """What the head gets: (n, last width)."""
+        features: Tensor = self.body(self.inputs(numeric, categorical))
+        return features
+
     def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """Logits (n, n_outputs), or the standardised value (n, 1)."""
-        output: Tensor = self.head(self.body(self.inputs(numeric, categorical)))
+        output: Tensor = self.head(self.features(numeric, categorical))
         return output

@@ -1,0 +1,118 @@
+"""After the fit: the second stage, the calibration, and the one look at the test split."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bigmodel.bundle.postprocess import Postprocess
+from bigmodel.data.splits import TEST, TRAIN, VAL
+from bigmodel.data.tables import TableData
+from bigmodel.models.task import Task
+from bigmodel.training.calibration import fit_temperature, outputs
+from bigmodel.training.metrics import split_metrics, weighted_metrics
+from bigmodel.training.weigh import rows_of
+from bigmodel.weighting.groups import by_group, has_long_tail
+from bigmodel.weighting.plan import Plan
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What testing found: the metrics by `<split>/<name>`, and how outputs become answers."""
+
+    metrics: dict[str, float]
+    postprocess: Postprocess
+
+
+def measure(model: Task, data: TableData) -> Measured:
+    """Finish the network, calibrate on validation, then measure validation and test."""
+    data.trainer = None  # all rows, not this process's share
+    plan = model.plan
+    if plan.stage is not None:
+        note = plan.stage(
+            model.network, data.in_order(TRAIN), data.in_order(VAL), data.settings.seed
+        )
+        print(f"weighting: {note}")
+    split = {
+        name: (part, *outputs(model.network, data.in_order(part), model.device))
+        for name, part in (("val", VAL), ("test", TEST))
+    }
+    _, output, target = split["val"]
+    post = Postprocess(data.prepared.schema.target)
+    found: dict[str, float] = {}
+    if model.classifies:
+        post = calibrate(plan, data, output, target)
+        if len(target):
+            raw = Postprocess(post.target, offset=post.offset)
+            logits = torch.from_numpy(raw.calibrated(output.numpy()))
+            found["val/ece_uncalibrated"] = split_metrics(data.spec, logits, target)["ece"]
+    for name, (part, output, target) in split.items():
+        if len(target):
+            values = _of_split(plan, post, data, part, output, target)
+            found |= {f"{name}/{key}": value for key, value in values.items()}
+    return Measured(found, post)
+
+
+def calibrate(plan: Plan, data: TableData, output: Tensor, target: Tensor) -> Postprocess:
+    """How logits become answers; the temperature, and a tau to tune, from the validation rows."""
+    offset: tuple[float, ...] = ()
+    rows = rows_of(data.prepared)
+    prior = plan.prior(rows)
+    assert prior is not None
+    prior = np.maximum(prior, 0.5 / len(rows.train))  # a class that was never seen is not certain
+    if plan.posthoc is not None:
+        tau = plan.posthoc.tuned(output.numpy(), target.numpy())
+        print(f"weighting: logits are shifted by {tau:g} times the log of the class shares")
+        offset = tuple((-tau * plan.posthoc.log_prior).tolist())
+        prior = prior ** (1 - tau)
+        prior = prior / prior.sum()
+    adjusted = output + torch.tensor(offset) if offset else output
+    post = Postprocess(
+        data.prepared.schema.target,
+        fit_temperature(adjusted, target),
+        offset,
+        prior=tuple((prior / prior.sum()).tolist()),
+        costs=plan.costs if plan.decides else None,
+    )
+    if plan.posthoc is not None and plan.posthoc.target is not None:
+        shares = dict(zip(post.target.classes, plan.posthoc.target.tolist(), strict=True))
+        post = post.with_prior(shares)
+    return post
+
+
+def _of_split(
+    plan: Plan, post: Postprocess, data: TableData, part: int, output: Tensor, target: Tensor
+) -> dict[str, float]:
+    """The metrics of a split, with what the weighting adds to them."""
+    rows = rows_of(data.prepared)
+    positions = data.prepared.rows(part)
+    logits = torch.from_numpy(post.calibrated(output.numpy()))
+    if not post.target.classes:
+        found = split_metrics(data.spec, logits, target)
+        said = None
+    else:
+        said = logits.argmax(1)
+        if plan.costs is not None:
+            costs = plan.costs.of(rows.columns, len(rows.target)).at(positions)
+            if plan.decides:
+                said = torch.from_numpy(costs.decide(post.probabilities(output.numpy())[:, 1]))
+            savings = costs.savings(said.numpy(), target.numpy())
+        found = split_metrics(data.spec, logits, target, said)
+        if plan.costs is not None and np.isfinite(savings):
+            found["savings"] = savings
+        if has_long_tail(rows.counts):
+            found |= by_group(rows.counts, _confusion(said, target, len(rows.classes)))
+    if plan.evaluate_weighted and plan.weight is not None:
+        weight = torch.from_numpy(plan.weight[positions])
+        found |= weighted_metrics(data.spec, logits, target, weight, said)
+    return found
+
+
+def _confusion(said: Tensor, target: Tensor, classes: int) -> NDArray[Any]:
+    counts = torch.bincount(target * classes + said, minlength=classes**2)
+    return counts.view(classes, classes).numpy()
