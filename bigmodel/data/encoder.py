@@ -19,7 +19,7 @@ from bigmodel.data.schema import Schema
 from bigmodel.data.threads import in_threads
 
 FORMAT = 1
-_BLOCK = 16_384  # rows encoded at a time: what they need fits the processor's cache
+_BLOCK = 65_536  # rows encoded at a time: with fewer, the threads wait for each other's Python
 
 
 class Encoded(NamedTuple):
