@@ -16,14 +16,16 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """`--json FILE`, `--data DIR`, `--quick`."""
+def arguments(description: str | None, part: Sequence[int] = ()) -> argparse.Namespace:
+    """`--json FILE`, `--data DIR`, `--quick`; `--part N` where there are several."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="write the result there")
     parser.add_argument(
         "--data", type=Path, default=ROOT.parent / "shared" / "data", help="the data sets"
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: its figures say nothing")
+    if part:
+        parser.add_argument("--part", type=int, choices=part, help="run this part alone")
     return parser.parse_args()
 
 
