@@ -114,7 +114,8 @@ def _search(knots: Floats, values: Floats) -> NDArray[np.intp]:
     def cell(of: Floats) -> NDArray[np.intp]:
         """Never lower for a higher value: a knot in a lower cell is not above the value."""
         with np.errstate(invalid="ignore"):  # a NaN may land anywhere
-            return np.clip((of - knots[0]) * scale, -1, last).astype(np.intp) + 1
+            cells: NDArray[np.intp] = np.clip((of - knots[0]) * scale, -1, last).astype(np.intp)
+            return cells + 1
 
     inside = np.bincount(cell(knots), minlength=last + 2)
     found = (inside.cumsum() - inside).take(cell(values), mode="clip")
