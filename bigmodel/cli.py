@@ -64,9 +64,16 @@ def inspect(argv: list[str]) -> int:
     return entry.main(argv)
 
 
+def cache(argv: list[str]) -> int:
+    """show the cache of encoded tables, or empty it: [clear]"""
+    from bigmodel.data import cache_command
+
+    return cache_command.main(argv)
+
+
 VERBS: dict[str, Verb] = {
     verb.__name__.rstrip("_"): verb
-    for verb in (train, predict, evaluate, check, list_, copy, inspect)
+    for verb in (train, predict, evaluate, check, list_, copy, inspect, cache)
 }
 
 
@@ -96,7 +103,7 @@ def dispatch(argv: list[str]) -> int:
     verb = VERBS.get(argv[0])
     if verb is None:
         raise UserError(f"command line: {argv[0]}: no such verb{closest(argv[0], VERBS)}")
-    if verb in (list_, copy, inspect) and any(a in ("-h", "--help") for a in argv[1:]):
+    if verb in (list_, copy, inspect, cache) and any(a in ("-h", "--help") for a in argv[1:]):
         print(f"bigmodel {argv[0]}: {verb.__doc__}")
         return 0
     return verb(argv[1:])

@@ -36,10 +36,7 @@ def atomic(path: Path | str, mode: str = "wb") -> Iterator[IO[Any]]:
         Path(temporary).replace(path)
         sync_directory(path.parent)
     except OSError as error:
-        raise BigmodelError(
-            f"{path}: cannot be written: {error.strerror or error}; "
-            "free some space or choose another directory (an older file there was left as it was)"
-        ) from error
+        raise _refused(path, error) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
@@ -49,24 +46,50 @@ def atomic(path: Path | str, mode: str = "wb") -> Iterator[IO[Any]]:
 def atomic_directory(path: Path | str) -> Iterator[Path]:
     """A directory that appears at `path`, complete, only when the block ends well.
 
-    Yields the temporary directory to fill. What stood at `path` before is replaced.
+    Yields the temporary directory to fill; write its files with `atomic`, which syncs them. What
+    stood at `path` before is replaced; when the disk refuses, it stays (`BigmodelError`). After a
+    kill between the two renames, the next call finds it as `.old-NAME` and puts it back first.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=LEFTOVER))
+    old = path.with_name(f".old-{path.name}")
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if old.exists() and not path.exists():
+            old.replace(path)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=LEFTOVER))
         yield temporary
         temporary.chmod(0o755)
-        if path.exists():
-            old = temporary.with_name(temporary.name + "-old")
-            path.replace(old)
-            temporary.replace(path)
-            shutil.rmtree(old)
-        else:
-            temporary.replace(path)
+        sync_directory(temporary)
+        _replace(temporary, path, old)
         sync_directory(path.parent)
+    except OSError as error:
+        raise _refused(path, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(temporary: Path, path: Path, old: Path) -> None:
+    """Put a directory in the place of another: no system renames over one that is not empty."""
+    if not path.exists():
+        temporary.replace(path)
+        return
+    shutil.rmtree(old, ignore_errors=True)
+    path.replace(old)
+    try:
+        temporary.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _refused(path: Path, error: OSError) -> BigmodelError:
+    return BigmodelError(
+        f"{path}: cannot be written: {error.strerror or error}; "
+        "free some space or choose another directory (an older file there was left as it was)"
+    )
 
 
 def sync_directory(directory: Path) -> None:

@@ -1,11 +1,15 @@
 """What all tests share: a small real run, and a place to work in."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# nobody's own cache: an entry of an earlier run must not decide a test
+_CACHE = tempfile.TemporaryDirectory(prefix="bigmodel-cache-")
+os.environ["BIGMODEL_CACHE"] = _CACHE.name
 
 SMALL = ["trainer.max_epochs=4", "data=wine"]
 

@@ -35,6 +35,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         (["trian"], 2),
         (["train", "model=mpl"], 2),
         (["copy", "model/mpl"], 2),
+        (["cache"], 0),
     ],
 )
 def test_quick_answers_import_nothing_heavy(here, arguments, code):
@@ -57,6 +58,7 @@ def test_help_names_every_verb(capsys):
         (["list", "modell"], "modell: no such group; did you mean model?"),
         (["copy", "model/mpl"], "model/mpl: model has no such preset; did you mean mlp?"),
         (["copy"], "command line: write bigmodel copy GROUP/NAME"),
+        (["cache", "claer"], "command line: cache claer: no such word; did you mean clear?"),
     ],
 )
 def test_a_mistyped_word_gets_the_closest_one(here, capsys, arguments, line):
@@ -132,3 +134,18 @@ def test_the_library_needs_no_import_of_torch_to_be_there():
 def test_an_unknown_attribute_of_the_library_is_an_error():
     with pytest.raises(AttributeError, match="no attribute 'fitt'"):
         bigmodel.fitt  # noqa: B018
+
+
+def test_the_cache_is_shown_and_emptied(here, monkeypatch, capsys):
+    monkeypatch.setenv("BIGMODEL_CACHE", str(here / "cache"))
+    rows = "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(60))
+    (here / "table.csv").write_text(f"x,z,y\n{rows}")
+    settings = ["data=csv", "data.path=table.csv", "data.target=y", "trainer.max_epochs=1"]
+    bigmodel.fit(settings)
+    capsys.readouterr()
+    assert cli.dispatch(["cache"]) == 0
+    assert f"{here / 'cache'}: 1 tables, 0.0 MB" in capsys.readouterr().out
+    assert cli.dispatch(["cache", "clear"]) == 0
+    assert "freed" in capsys.readouterr().out
+    cli.dispatch(["cache"])
+    assert ": 0 tables" in capsys.readouterr().out

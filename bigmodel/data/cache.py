@@ -4,6 +4,8 @@ One directory an entry, named by its fingerprint, written aside and renamed: it 
 there. Of several processes that need the same table, one prepares it and the others wait.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import shutil
@@ -12,13 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from bigmodel.data.prepare import Prepared
-from bigmodel.data.stored import load_prepared, save_prepared
 from bigmodel.errors import BigmodelError, UserError
 from bigmodel.files import LEFTOVER, atomic_directory
+
+if TYPE_CHECKING:
+    from bigmodel.data.prepare import Prepared
 
 DEFAULT_GB = 10.0
 _WAIT = 600.0  # seconds for another process's table; then this one prepares its own
@@ -125,6 +129,8 @@ def evict(most: int, keep: Path | None = None) -> int:
 
 def _open(entry: Path) -> Prepared | None:
     """The entry, marked as used; one that is damaged is removed."""
+    from bigmodel.data.stored import load_prepared
+
     try:
         os.utime(entry / "table.json")
         return load_prepared(entry)
@@ -137,6 +143,8 @@ def _open(entry: Path) -> Prepared | None:
 
 
 def _store(prepared: Prepared, entry: Path, lock: FileLock, most: int) -> None:
+    from bigmodel.data.stored import save_prepared
+
     try:
         _remove_stale(entry.parent)
         with atomic_directory(entry) as directory:
