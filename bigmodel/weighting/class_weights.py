@@ -44,7 +44,7 @@ class EffectiveNumber(Strategy):
     def fit(self, rows: Rows) -> Plan:
         """Weights by class."""
         rows.need_classes(self.label)
-        beta = 1 - 1 / rows.counts.max() if self.beta is None else self.beta
+        beta = self.beta or max(1 - 1 / rows.counts.max(), 1e-9)
         # expm1 and log1p: 1 - beta^n loses all digits where beta is close to 1
         return _by_class(rows, (1 - beta) / -np.expm1(rows.counts * np.log(beta)))
 

@@ -1,0 +1,67 @@
+"""Wrong labels are found, listed worst first, and weigh less."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL
+from sklearn.datasets import load_digits
+
+import bigmodel
+from bigmodel.weighting.probe_scores import stratified_folds
+from bigmodel.weighting.quality import capped
+
+
+def test_at_most_a_share_of_each_class_is_flagged_the_worst_first():
+    labels = np.array([0] * 8 + [1] * 4)
+    score = np.array([5, 1, 4, 2, 3, 9, 9, 9, 0, 0, 0, 9], dtype=float)
+    flagged = score < 9
+    kept = capped(flagged, score, labels, 0.25)
+    assert np.flatnonzero(kept).tolist() == [1, 3, 8]
+    assert capped(flagged, score, labels, None).tolist() == flagged.tolist()
+
+
+def test_folds_share_each_class_evenly():
+    labels = np.repeat([0, 1, 2], [50, 10, 7])
+    folds = stratified_folds(labels, 5, seed=3)
+    for code, count in ((0, 50), (1, 10), (2, 7)):
+        sizes = np.bincount(folds[labels == code], minlength=5)
+        assert sizes.max() - sizes.min() <= 1
+        assert sizes.sum() == count
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory) -> tuple[pd.DataFrame, np.ndarray]:
+    """Half of the digits, a fifth of the training labels wrong; which ones."""
+    X, y = load_digits(return_X_y=True, as_frame=True)
+    rng = np.random.default_rng(0)
+    split = np.where(
+        np.arange(len(y)) % 4 < 2, "train", np.where(np.arange(len(y)) % 4 == 2, "val", "test")
+    )
+    wrong = (split == "train") & (rng.random(len(y)) < 0.2)
+    labels = np.where(wrong, (y + rng.integers(1, 10, len(y))) % 10, y)
+    return X.assign(y=labels, split=split), wrong
+
+
+@pytest.mark.parametrize("option", ["quality_aum", "quality_confident"])
+def test_wrong_labels_are_found_and_weigh_less(noisy, here, option):
+    table, wrong = noisy
+    table.to_parquet("noisy.parquet")
+    source = ["data=parquet", "data.path=noisy.parquet", "data.target=y"]
+    split = ["data.split.by=column", "data.split.column=split"]
+    small = [*SMALL, "model.network.hidden=[32]", "data.batch_size=64"]
+    quick = ["weighting.epochs=12", "weighting.folds=3"] if "confident" in option else []
+    run_dir = bigmodel.fit([*source, *split, *small, f"weighting={option}", *quick]).run_dir
+    issues = pd.read_csv(run_dir / "label_issues.csv")
+    assert issues["score"].is_monotonic_increasing
+    assert (issues["label"] == table["y"].iloc[issues["row"]].to_numpy()).all()
+    flagged = np.zeros(len(table), dtype=bool)
+    flagged[issues["row"]] = True
+    assert (flagged & wrong).sum() > 0.75 * wrong.sum()
+    assert (flagged & wrong).sum() > 0.75 * flagged.sum()
+    right = load_digits().target[issues["row"]] == issues["suggested"]
+    assert right.mean() > 0.7
+    weight = pd.read_parquet(run_dir / "splits.parquet")["weight"].to_numpy()
+    train = (table["split"] == "train").to_numpy()
+    assert weight[train].mean() == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(weight[flagged] / weight[train & ~flagged][0], 0.1, rtol=1e-4)
+    assert (weight[~train] == 1).all()
