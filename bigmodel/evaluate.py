@@ -43,7 +43,9 @@ def evaluate(
     metrics = SplitMetrics(ModelSpec.of(opened.schema, opened.encoder))
     rows = 0
     for frame, target in iter_labelled(Path(data.path), opened.schema, chunk_rows):
-        metrics.update(torch.from_numpy(opened.logits(frame)), torch.from_numpy(target))
+        logits, codes = opened.judged(frame)
+        said = None if codes is None else torch.from_numpy(codes)
+        metrics.update(torch.from_numpy(logits), torch.from_numpy(target), said)
         rows += len(frame)
     values = finite(metrics.compute() | metrics.per_class()) | {"rows": float(rows)}
     if output:

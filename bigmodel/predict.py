@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,8 @@ USAGE = """usage: bigmodel predict bundle=DIR_OR_ZIP input=FILE output=FILE [KEY
   input       a CSV or Parquet file (gz and zip too), a glob or a directory
   output      ends with .csv, .csv.gz or .parquet
   chunk_rows  rows in memory at a time
-  threads     cores for the network; all by default"""
+  threads     cores for the network; all by default
+  prior       shares of the classes, where not those of training: prior={no: 9, yes: 1}"""
 ROW = "row"  # the column of row numbers, from 0, in the answers to a table without ids
 
 
@@ -33,12 +34,14 @@ def predict(
     output: str,
     chunk_rows: Annotated[int, Gt(0)] = 16_384,
     threads: Annotated[int, Gt(0)] | None = None,
+    prior: Mapping[str, Annotated[float, Gt(0)]] | None = None,
 ) -> int:
     """Score the table `input` with a bundle and write the answers; returns the number of rows.
 
     `input` is a CSV or Parquet file (gz and zip too), a glob or a directory; `output` ends with
     .csv, .csv.gz or .parquet and appears only when all rows are answered. `chunk_rows` rows are
     in memory at a time; `threads` is the number of cores for the network (all by default).
+    `prior` are the shares of the classes in this table, where they are not those of training.
     Raises UserError when the bundle or the table is wrong.
     """
     started = time.perf_counter()
@@ -46,6 +49,8 @@ def predict(
     if Path(input).exists() and Path(output).exists() and Path(input).samefile(output):
         raise UserError(f"output={output}: this is the input; give another name")
     opened = load(bundle, threads=threads)
+    if prior is not None:
+        opened = opened.with_prior(prior)
     rows = 0
     with _progress() as progress, answers_file(output) as append:
         task = progress.add_task("scoring", total=None, rows=0)

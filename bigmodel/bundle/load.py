@@ -72,12 +72,19 @@ class Bundle:
         ids = {f"id/{name}" if name in answer else name: rows[name] for name in self.schema.ids}
         return pd.DataFrame({**ids, **answer}, index=rows.index)
 
-    def logits(self, rows: pd.DataFrame) -> NDArray[np.float32]:
+    def judged(
+        self, rows: pd.DataFrame
+    ) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64] | None]:
         """What the metrics of training are computed from, for rows that the reader made.
 
-        (n, n_outputs): calibrated logits, or the standardised value.
+        (n, n_outputs): calibrated logits, or the standardised value; and the class codes of the
+        answers, (n,), None for a regression.
         """
-        return self.postprocess.calibrated(self._output(rows))
+        output = self._output(rows)
+        if self.schema.target.task == "regression":
+            return output, None
+        codes = self.postprocess.codes(self.postprocess.probabilities(output), rows)
+        return self.postprocess.calibrated(output), codes
 
     def _output(self, rows: pd.DataFrame) -> NDArray[np.float32]:
         return self.engine.run(self.encoder.transform(rows))

@@ -10,7 +10,8 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from bigmodel.config.paths import user_conf
+from bigmodel.config import foreign
+from bigmodel.config.paths import CONF, user_conf
 from bigmodel.config.place import shown
 from bigmodel.errors import UserError
 
@@ -33,8 +34,13 @@ def register() -> None:
 def check(made: Any, entry: str, overrides: list[str]) -> None:
     """Raise `UserError` when the primary config or an override names anything but directories.
 
-    Hydra takes search paths from these two places only.
+    Hydra takes search paths from these two places only. The files of directories that are not
+    ours are looked at before they are parsed.
     """
+    places = [str(p.path) for p in made.config_loader.get_search_path().get_path()]
+    places += [text.partition("=")[2].strip("[]") for text in overrides if "searchpath" in text]
+    paths = [Path(p.removeprefix("file://")) for p in ",".join(places).split(",") if "file:" in p]
+    foreign.check(path for path in paths if path != CONF and path.is_dir())
     found = made.config_loader.repository.load_config(entry)
     node = found.config.get("hydra") if found is not None else None
     entries = list(node.get("searchpath") or []) if node is not None else []

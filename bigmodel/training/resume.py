@@ -4,6 +4,7 @@ from pathlib import Path
 
 import yaml
 
+from bigmodel.config import foreign
 from bigmodel.errors import UserError
 
 KEY = "trainer.resume="
@@ -20,6 +21,9 @@ def overrides(given: list[str]) -> list[str]:
         return given
     file = Path(str(place)) / ".hydra" / "overrides.yaml"
     try:
+        wrong = foreign.mistake(file)
+        if wrong is not None:
+            raise UserError(wrong)
         saved = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise UserError(

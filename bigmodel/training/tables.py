@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bigmodel.config.place import shown
 from bigmodel.weighting.groups import groups, has_long_tail
 from bigmodel.weighting.plan import Plan
 from bigmodel.weighting.rows import Rows
@@ -25,12 +26,13 @@ def show(title: str, metrics: Mapping[str, float], plan: Plan, rows: Rows, run_d
     console.print(
         f"{metrics['train/rows_per_second']:,.0f} rows/s, {metrics['fit_seconds']:.1f} s in all"
     )
-    console.print(f"bundle: {run_dir}/bundle", soft_wrap=True, highlight=False)
+    console.print(f"bundle: {shown(run_dir)}/bundle", soft_wrap=True, highlight=False)
 
 
 def _metrics(title: str, metrics: Mapping[str, float]) -> Table:
     table = Table("metric", "validation", "test", title=escape(title))
-    names = [key.partition("/")[2] for key in metrics if key.startswith(("val/", "test/"))]
+    names = [key.partition("/")[2] for split in ("test/", "val/") for key in metrics
+             if key.startswith(split)]  # fmt: skip
     for name in dict.fromkeys(names):
         if not name.startswith("f1/"):
             table.add_row(name, *_both(metrics, name))

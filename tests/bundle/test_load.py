@@ -57,9 +57,11 @@ def test_a_regression_answers_in_the_units_of_its_target(regressor, tmp_path):
 
 def test_logits_are_what_the_probabilities_are_made_of(bundle, trained):
     opened = load(bundle)
-    powers = np.exp(opened.logits(trained.frame))
+    logits, codes = opened.judged(trained.frame)
+    powers = np.exp(logits)
     expected = trained.reference(trained.frame)
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), expected, atol=1e-5)
+    assert (codes == expected.argmax(axis=1)).all()
 
 
 def test_a_missing_column_is_named(bundle, trained):

@@ -10,7 +10,10 @@ import hydra.utils
 import pytest
 from attacks import ATTACKS, call
 
+from bigmodel.config.check import check
 from bigmodel.config.trust import Untrusted, resolve, trusting
+from bigmodel.errors import UserError
+from bigmodel.training import resume
 
 SCRIPT = Path(__file__).with_name("attacks.py")
 
@@ -85,3 +88,24 @@ def test_a_target_that_is_not_there_is_said_in_a_line(target, text):
     with pytest.raises(Untrusted) as refused:
         resolve(target)
     assert str(refused.value) == text
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+
+
+def test_aliases_of_a_foreign_file_are_not_unfolded(here):
+    (here / "conf" / "data").mkdir(parents=True)
+    (here / "conf" / "data" / "bomb.yaml").write_text(BOMB)
+    line = "conf/data/bomb.yaml:2: YAML aliases (*a) are not allowed"
+    assert check("train", ["data=bomb"]) == [line]
+    (here / "conf" / "data" / "bomb.yaml").write_text("# long\n" * 200_000)
+    assert check("train", ["data=bomb"]) == [
+        "conf/data/bomb.yaml: larger than 1 MB; a config is not that long"
+    ]
+
+
+def test_aliases_of_a_foreign_run_are_not_unfolded(here):
+    (here / ".hydra").mkdir()
+    (here / ".hydra" / "overrides.yaml").write_text(BOMB)
+    with pytest.raises(UserError, match="aliases"):
+        resume.overrides([f"trainer.resume={here}"])

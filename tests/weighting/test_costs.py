@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import bigmodel
 from bigmodel.errors import UserError
+from bigmodel.evaluate import Labelled, evaluate
 from bigmodel.weighting.costs import Costs, RowCosts
 from bigmodel.weighting.rows import Rows
 from bigmodel.weighting.value import ValueCosts
@@ -71,6 +72,9 @@ def test_a_bundle_decides_by_the_costs_of_each_row(business):
     right = (answers["prediction"] == table["y"])[splits == "test"].mean()
     assert result.metrics["test/accuracy"] == pytest.approx(right)
     assert result.metrics["test/savings"] <= 1
+    table[splits == "test"].to_csv("test.csv", index=False)
+    found = evaluate(str(result.bundle), Labelled("test.csv"))
+    assert found["accuracy"] == pytest.approx(right)
 
 
 def test_a_prediction_needs_the_costs(business):

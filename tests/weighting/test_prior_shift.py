@@ -9,6 +9,7 @@ from conftest import SMALL
 from sklearn.datasets import load_digits, load_wine
 
 import bigmodel
+from bigmodel import cli
 from bigmodel.errors import UserError
 from bigmodel.weighting.class_weights import Inverse
 from bigmodel.weighting.logits import LogitAdjust
@@ -103,3 +104,16 @@ def test_shares_that_make_no_sense_are_refused(wine, shares):
         UserError, match="give a positive share for each of class_0, class_1, class_2"
     ):
         bundle.predict(load_wine(as_frame=True).data, prior=shares)
+
+
+def test_the_command_line_takes_expected_shares(wine, here):
+    X = load_wine(as_frame=True).data
+    X.to_csv("rows.csv", index=False)
+    given = [f"bundle={wine.bundle}", "input=rows.csv", "output=out.csv"]
+    assert cli.dispatch(["predict", *given, "prior={class_0: 7, class_1: 2, class_2: 1}"]) == 0
+    shares = {"class_0": 0.7, "class_1": 0.2, "class_2": 0.1}
+    expected = bigmodel.load(wine.bundle).predict(X, prior=shares)
+    written = pd.read_csv("out.csv")
+    np.testing.assert_allclose(
+        written["probability/class_0"], expected["probability/class_0"], atol=1e-6
+    )
