@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bigmodel import __version__
+from bigmodel import __version__, files
 from bigmodel.config.suggest import closest
 from bigmodel.errors import BigmodelError, UserError
 
@@ -121,6 +121,12 @@ def guarded(command: Callable[[], int]) -> int:
     except BigmodelError as error:
         print("\n".join(error.lines), file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if not files.is_refusal(error):
+            raise
+        place = error.filename or "the disk"
+        print(f"{place}: {error.strerror}; free some space or use another one", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -1,18 +1,44 @@
 """Files that are whole or not there: written aside in the same directory, synced, renamed."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from bigmodel.errors import BigmodelError
 
 LEFTOVER = ".tmp-"  # the prefix of everything that is still being written
+_NEW, _OLD = ".new", ".old"  # the suffixes of a directory being written, and of the one it replaces
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+class WriteError(BigmodelError):
+    """The disk refused a file or a directory; its cause says why."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the disk refused: it is full, read-only or broken. No fault of the program's."""
+    refused = isinstance(error, OSError) and error.errno in _REFUSALS
+    return refused or isinstance(error, WriteError)
+
+
+@contextmanager
+def told(path: Path | str) -> Iterator[None]:
+    """What the disk refuses in the block becomes a `WriteError`, one line that names `path`."""
+    try:
+        yield
+    except (OSError, WriteError) as error:
+        cause = error.__cause__ if isinstance(error, WriteError) else error
+        raise WriteError(
+            f"{path}: cannot be written: {getattr(cause, 'strerror', None) or cause}; "
+            "free some space or choose another directory (nothing was left there half-written)"
+        ) from cause
 
 
 @contextmanager
@@ -20,81 +46,79 @@ def atomic(path: Path | str, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a file that appears at `path`, complete and synced, only when the block ends well.
 
     The temporary file stands in the target's own directory: a rename across file systems would
-    be a copy, which a kill or a full disk can cut in half. Raises `BigmodelError` with one line
-    when the disk refuses (full, read-only); an older file at `path` then stays as it was.
+    be a copy, which a kill or a full disk can cut in half. Raises `WriteError` with one line
+    when the disk refuses (full, read-only); an older file at `path` then stays as it was, or is
+    replaced by the whole new one where only its survival of a power cut is not certain.
     """
     path = Path(path)
     temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=LEFTOVER)
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp gives 0600
-        Path(temporary).replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise _refused(path, error) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    with told(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=LEFTOVER)
+            temporary = Path(name)
+            with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)  # mkstemp gives 0600
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            if temporary is not None:
+                _remove(temporary)
 
 
 @contextmanager
 def atomic_directory(path: Path | str) -> Iterator[Path]:
-    """A directory that appears at `path`, complete, only when the block ends well.
+    """A directory that appears at `path`, complete and synced, only when the block ends well.
 
-    Yields the temporary directory to fill; write its files with `atomic`, which syncs them. What
-    stood at `path` before is replaced; when the disk refuses, it stays (`BigmodelError`). After a
-    kill between the two renames, the next call finds it as `.old-NAME` and puts it back first.
+    Yields the temporary directory to fill. What stood at `path` before is replaced: set aside,
+    and brought back when something fails then (after a kill, by the next writer of `path` or by
+    `clean_leftovers`). One process at a time may write a directory. Raises as `atomic`.
     """
     path = Path(path)
-    old = path.with_name(f".old-{path.name}")
-    temporary = None
-    try:
+    with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if old.exists() and not path.exists():
-            old.replace(path)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=LEFTOVER))
-        yield temporary
-        temporary.chmod(0o755)
-        sync_directory(temporary)
-        _replace(temporary, path, old)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise _refused(path, error) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        _repair(path)
+        new = _beside(path, _NEW)
+        new.mkdir()
+        try:
+            yield new
+            for part in (*new.rglob("*"), new):
+                sync(part)
+            if path.exists():
+                path.replace(_beside(path, _OLD))
+            new.replace(path)
+            sync(path.parent)
+        finally:
+            _repair(path)
 
 
-def _replace(temporary: Path, path: Path, old: Path) -> None:
-    """Put a directory in the place of another: no system renames over one that is not empty."""
-    if not path.exists():
-        temporary.replace(path)
-        return
-    shutil.rmtree(old, ignore_errors=True)
-    path.replace(old)
-    try:
-        temporary.replace(path)
-    except OSError:
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{LEFTOVER}{path.name}{suffix}")
+
+
+def _repair(path: Path) -> None:
+    """Leave the new directory or else the old one at `path`, and nothing beside it."""
+    old = _beside(path, _OLD)
+    if old.exists() and not path.exists():
         old.replace(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+    _remove(_beside(path, _NEW))
 
 
-def _refused(path: Path, error: OSError) -> BigmodelError:
-    return BigmodelError(
-        f"{path}: cannot be written: {error.strerror or error}; "
-        "free some space or choose another directory (an older file there was left as it was)"
-    )
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # what cannot be removed now is a leftover of the next start
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
-def sync_directory(directory: Path) -> None:
-    """Make a rename inside `directory` survive a power cut."""
-    handle = os.open(directory, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file's content, or the renames inside a directory, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -113,12 +137,15 @@ def write_json(path: Path | str, content: Any) -> None:
 
 
 def clean_leftovers(directory: Path) -> None:
-    """Remove what killed processes left half-written directly under `directory`."""
-    for leftover in directory.glob(f"{LEFTOVER}*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
+    """Remove what killed processes left half-written directly under `directory`.
+
+    A directory that one had set aside and not yet replaced is put back.
+    """
+    for leftover in list(directory.glob(f"{LEFTOVER}*")):
+        if leftover.name.endswith(_OLD):
+            _repair(directory / leftover.name.removeprefix(LEFTOVER).removesuffix(_OLD))
         else:
-            leftover.unlink(missing_ok=True)
+            _remove(leftover)
 
 
 def sha256(content: Path | bytes) -> str:

@@ -1,5 +1,6 @@
 """The command line as a user types it: answers, exit codes, and nothing heavy imported."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -134,6 +135,17 @@ def test_the_library_needs_no_import_of_torch_to_be_there():
 def test_an_unknown_attribute_of_the_library_is_an_error():
     with pytest.raises(AttributeError, match="no attribute 'fitt'"):
         bigmodel.fitt  # noqa: B018
+
+
+def test_a_full_disk_is_one_line_and_another_mistake_of_ours_is_not_hidden(capsys):
+    def fail(code: int) -> int:
+        raise OSError(code, os.strerror(code), "runs/x/.hydra/config.yaml")
+
+    assert cli.guarded(lambda: fail(errno.ENOSPC)) == 1
+    line = "runs/x/.hydra/config.yaml: No space left on device; free some space or use another one"
+    assert capsys.readouterr().err == line + "\n"
+    with pytest.raises(FileNotFoundError):
+        cli.guarded(lambda: fail(errno.ENOENT))
 
 
 def test_the_cache_is_shown_and_emptied(here, monkeypatch, capsys):

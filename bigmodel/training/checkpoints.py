@@ -36,7 +36,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Stream `checkpoint` to `path`, which holds the old or the new one, never half of it."""
         with files.atomic(path) as file:
-            torch.save(checkpoint, file)
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # the zip's end fails after what the disk refused
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
 
     def load_checkpoint(
         self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
@@ -71,6 +76,7 @@ class Checkpoints(Checkpoint):
         if trainer.is_global_zero:
             self.directory.mkdir(parents=True, exist_ok=True)
             files.clean_leftovers(self.directory)
+            files.clean_leftovers(self.directory.parent)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen for Ctrl-C."""
@@ -126,6 +132,16 @@ class Checkpoints(Checkpoint):
         ):
             self.best, self.best_epoch = value, trainer.current_epoch
             trainer.save_checkpoint(self.directory / BEST, weights_only=True)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Say what the disk refused: the loggers, closed next, would fail on it once more."""
+        if isinstance(exception, files.WriteError):
+            raise exception
+        if files.is_refusal(exception):  # a logger's file, which Lightning writes
+            with files.told(trainer.default_root_dir):
+                raise exception
 
     def state_dict(self) -> dict[str, Any]:
         """What resuming needs."""
