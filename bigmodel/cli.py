@@ -1,5 +1,6 @@
 """The command line: one verb, then what it takes. Imports nothing heavy before a verb needs it."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +122,9 @@ def guarded(command: Callable[[], int]) -> int:
     except BigmodelError as error:
         print("\n".join(error.lines), file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # `bigmodel list | head`: the reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # 128 + SIGPIPE, as of any program
     except OSError as error:
         if not files.is_refusal(error):
             raise

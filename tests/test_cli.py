@@ -161,3 +161,10 @@ def test_the_cache_is_shown_and_emptied(here, monkeypatch, capsys):
     assert "freed" in capsys.readouterr().out
     cli.dispatch(["cache"])
     assert ": 0 tables" in capsys.readouterr().out
+
+
+def test_a_reader_who_stops_reading_is_no_error(here):
+    done = subprocess.run(
+        ["bash", "-c", f"{BIGMODEL} list | true"], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
