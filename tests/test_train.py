@@ -151,6 +151,22 @@ def test_two_processes_learn_what_one_learns(here):
     assert len(bigmodel.load(here / "two" / "bundle").predict(frame)) == len(frame)
 
 
+def test_what_goes_wrong_in_one_of_two_processes_is_one_line(here):
+    broken = [
+        "data=diabetes",
+        "data.batch_size=16",
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "model=linear",
+    ]
+    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.gradient_clip_val=null"]
+    command = [sys.executable, "-m", "bigmodel.train", *broken, *two]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the loss became" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(here):
     command = [
         sys.executable,

@@ -84,8 +84,7 @@ def write_zip(directory: Path | str, path: Path | str) -> Path:
 def _store(directory: Path, files: Mapping[str, bytes]) -> Path:
     with atomic_directory(directory) as temporary:
         for name, content in files.items():
-            with atomic(temporary / name) as file:
-                file.write(content)
+            (temporary / name).write_bytes(content)
     return directory
 
 

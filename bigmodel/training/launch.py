@@ -1,10 +1,18 @@
 """Several processes for one run: torch's elastic launcher starts them and stops them together."""
 
+import json
+import logging
 import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
+
+from bigmodel import files
+from bigmodel.errors import BigmodelError, Interrupted, UserError
 
 
 def processes(trainer: DictConfig) -> int:
@@ -24,6 +32,7 @@ def launch(count: int, work: Callable[..., Any], *arguments: Any) -> Any:
 
     When one of them fails, the others are stopped and its error is raised here.
     """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = LaunchConfig(
@@ -36,4 +45,29 @@ def launch(count: int, work: Callable[..., Any], *arguments: Any) -> Any:
         max_restarts=0,
         start_method="spawn",
     )
-    return elastic_launch(config, work)(*arguments)[0]
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder) / "error.json"
+        try:
+            return elastic_launch(config, _child)(said, work, arguments)[0]
+        except ChildFailedError:
+            if not said.exists():
+                raise
+            told = json.loads(said.read_text())
+            raise _KINDS.get(told["exit_code"], BigmodelError)(*told["lines"]) from None
+
+
+def _child(said: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """The work of one process; what can be told in lines is left in the file `said`."""
+    try:
+        return work(*arguments)
+    except BigmodelError as error:
+        content = {"exit_code": error.exit_code, "lines": error.lines}
+        with suppress(BigmodelError):
+            files.write_json(said, content)
+        os._exit(error.exit_code)  # at once: the others wait for this process, not for its reasons
+
+
+_KINDS: dict[int, type[BigmodelError]] = {
+    kind.exit_code: kind for kind in (BigmodelError, UserError, Interrupted)
+}

@@ -25,6 +25,8 @@ def overrides(given: list[str]) -> list[str]:
         if wrong is not None:
             raise UserError(wrong)
         saved = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if not isinstance(saved, list):
+            raise yaml.YAMLError("not a list of overrides")
     except (OSError, yaml.YAMLError) as error:
         raise UserError(
             f"command line ({KEY}{place}): no run to go on with: {file} cannot be read; "

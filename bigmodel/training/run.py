@@ -1,5 +1,6 @@
 """The steps of a run that `train.py` strings together."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ def settle(cfg: DictConfig, run_dir: Path) -> DictConfig:
     """Fix the run's name and place, and write its `config.yaml`."""
     cfg = cfg.copy()
     cfg.name = str(cfg.name)
-    # not resolved as a whole: an interpolation may stand for a secret of this machine
-    files.write_text(run_dir / "config.yaml", OmegaConf.to_yaml(cfg))
+    if os.environ.get("RANK", "0") == "0":  # of several that a launcher started, one writes
+        files.clean_leftovers(run_dir)
+        # not resolved as a whole: an interpolation may stand for a secret of this machine
+        files.write_text(run_dir / "config.yaml", OmegaConf.to_yaml(cfg))
+        resume.set_aside(run_dir / "metrics.csv")
     cfg.run_dir = str(run_dir)
-    resume.set_aside(run_dir / "metrics.csv")
     return cfg
 
 
