@@ -10,12 +10,10 @@ from bigmodel.weighting.class_weights import EffectiveNumber, Inverse
 from bigmodel.weighting.rows import Rows
 
 
-def rows_of(*counts: int, others: int = 0) -> Rows:
-    """Training rows with so many of each class, then rows of class 0 that do not train."""
+def rows_of(*counts: int) -> Rows:
+    """Training rows with so many of each class."""
     target = np.repeat(np.arange(len(counts)), counts)
-    target = np.append(target, np.zeros(others, dtype=np.int64))
-    names = tuple("abcdefgh"[: len(counts)])
-    return Rows(target, names, np.arange(sum(counts)))
+    return Rows(target, tuple("abcdefgh"[: len(counts)]), np.arange(sum(counts)))
 
 
 def by_class(weight: np.ndarray, rows: Rows) -> list[float]:
@@ -60,14 +58,22 @@ def test_the_mean_weight_of_training_rows_is_one(strategy, counts):
     weight = strategy.fit(rows).weight
     assert weight.mean() == pytest.approx(1)
     weights = by_class(weight, rows)
+    assert np.dot(counts, weights) == pytest.approx(sum(counts))
     order = np.argsort(counts, kind="stable")
     assert all(np.diff(np.array(weights)[order]) <= 1e-9), "a rarer class weighs less"
 
 
-def test_only_training_rows_are_counted():
-    few, many = rows_of(6, 3, 1), rows_of(6, 3, 1, others=90)
-    weights = [by_class(Inverse().fit(rows).weight, rows) for rows in (few, many)]
-    assert weights[0] == pytest.approx(weights[1])
+@pytest.mark.parametrize("strategy", [Inverse(), EffectiveNumber()])
+@given(others=st.lists(st.integers(0, 2), max_size=60), seed=st.integers(0, 99))
+def test_labels_outside_train_change_no_weight(strategy, others, seed):
+    labels = np.array([0] * 6 + [1] * 3 + [2] + others)
+    train = np.random.default_rng(seed).permutation(len(labels))  # each row's place in the table
+    target = np.empty_like(labels)
+    target[train] = labels
+    rows = Rows(target, ("a", "b", "c"), np.sort(train[:10]))
+    alone = rows_of(6, 3, 1)
+    expected = by_class(strategy.fit(alone).weight, alone)
+    assert by_class(strategy.fit(rows).weight, rows) == pytest.approx(expected)
 
 
 def test_a_number_has_no_classes_to_balance():

@@ -1,8 +1,11 @@
 """Weights multiplied, clipped and deferred, against numbers worked out by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import bigmodel
 from bigmodel.training import weigh
@@ -36,6 +39,15 @@ def test_clipped_weights_have_a_mean_of_one_again():
     clipped = Compose(sources=[ValueColumn(column="v", clip=1000)], clip=(0.1, 2.0))
     # of mean 1: .04, .04, .04, 3.88; clipped: .1, .1, .1, 2; mean .575
     assert clipped.fit(rows).weight.tolist() == pytest.approx([0.1 / 0.575] * 3 + [2 / 0.575])
+
+
+def test_classes_and_values_are_multiplied_clipped_and_normalised():
+    target, value = np.array([0, 0, 0, 1]), np.array([1.0, 1.0, 1.0, 5.0])
+    rows = Rows(target, ("a", "b"), np.arange(4), {"v": value})
+    # 2/3, 2/3, 2/3, 2 times .5, .5, .5, 2.5: mean 1.5; of mean 1: 2/9, 2/9, 2/9, 10/3;
+    # clipped: .5, .5, .5, 2: mean .875
+    weight = Compose(sources=[Inverse(), ValueColumn(column="v")], clip=(0.5, 2.0)).fit(rows).weight
+    assert weight.tolist() == pytest.approx([4 / 7, 4 / 7, 4 / 7, 16 / 7])
 
 
 def test_a_weight_of_zero_stays_zero():
@@ -86,30 +98,57 @@ def test_deferred_weights_are_one_until_they_begin():
 
 
 def test_quality_counts_from_the_first_epoch_when_classes_are_deferred():
-    rows = rows_with(q=[1.0, 0.5])
+    target, quality = np.array([0, 0, 0, 1]), np.array([0.25, 0.125, 0.625, 1.0])
+    rows = Rows(target, ("a", "b"), np.arange(4), {"q": quality})
     compose = Compose(sources=[Deferred(of=Inverse(), start=0.5), QualityColumn(column="q")])
     draws = Draws(compose.fit(rows), epochs=4)
-    assert draws.weight(0).tolist() == pytest.approx([4 / 3, 2 / 3])
+    for epoch in (0, 1):
+        assert draws.weight(epoch).tolist() == pytest.approx([0.5, 0.25, 1.25, 2.0])
+    # times 2/3, 2/3, 2/3, 2: 1/3, 1/6, 5/6, 4, of mean 4/3
+    for epoch in (2, 3):
+        assert draws.weight(epoch).tolist() == pytest.approx([0.25, 0.125, 0.625, 3.0])
 
 
 def test_a_deferred_sampler_draws_every_row_once_until_it_begins():
     rows = Rows(np.array([0, 0, 0, 1]), ("a", "b"), np.arange(4))
     draws = Draws(Deferred(of=Sampler(), start=0.5).fit(rows), epochs=4)
     assert draws.order(1, None) is None
-    import torch
-
     assert len(draws.order(2, torch.Generator().manual_seed(0))) == 4
 
 
-def test_early_stopping_waits_for_what_is_deferred(here):
-    stands_still = ["optimizer.lr=1e-9", "callbacks.early_stopping.patience=1", "data=wine"]
-    epochs = {}
+@pytest.mark.xfail(strict=True, reason="plan.py, Plan.begins: no epoch is left")
+@pytest.mark.parametrize(("start", "epochs"), [(0.7, 3), (0.95, 10)])
+def test_what_is_deferred_has_an_epoch_at_least(start, epochs):
+    rows = Rows(np.array([0, 0, 0, 1]), ("a", "b"), np.arange(4))
+    draws = Draws(Deferred(of=Inverse(), start=start).fit(rows), epochs=epochs)
+    assert draws.weight(epochs - 1).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2])
+
+
+@pytest.fixture(scope="module")
+def standing_still(tmp_path_factory) -> dict[str, Path]:
+    """Runs on the wine, without and with deferred weights, whose metric does not improve."""
+    runs = {}
     for weighting in ("none", "drw"):
-        given = [*stands_still, f"weighting={weighting}", "trainer.max_epochs=20"]
-        run_dir = bigmodel.fit(given).run_dir
-        epochs[weighting] = pd.read_csv(run_dir / "metrics.csv")["epoch"].max()
+        place = tmp_path_factory.mktemp(weighting) / "run"
+        given = ["optimizer.lr=1e-9", "callbacks.early_stopping.patience=1", "data=wine"]
+        given += ["trainer.max_epochs=20", f"weighting={weighting}", f"hydra.run.dir={place}"]
+        runs[weighting] = bigmodel.fit(given).run_dir
+    return runs
+
+
+def test_early_stopping_waits_for_what_is_deferred(standing_still):
+    epochs = {
+        name: pd.read_csv(run / "metrics.csv")["epoch"].max()
+        for name, run in standing_still.items()
+    }
     assert epochs["none"] < 5
-    assert epochs["drw"] >= 14
+    assert epochs["drw"] >= 14  # .7 * 20
+
+
+@pytest.mark.xfail(strict=True, reason="checkpoints.py, on_validation_end: takes any epoch")
+def test_the_best_weights_are_from_after_the_deferral(standing_still):
+    best = torch.load(standing_still["drw"] / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["epoch"] >= 14
 
 
 def test_nothing_is_changed_by_an_empty_plan():

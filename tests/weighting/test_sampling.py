@@ -36,18 +36,22 @@ def test_classes_are_drawn_by_their_shares(draw, progress, expected):
     assert sampler(draw).shares(COUNTS, progress).tolist() == pytest.approx(expected)
 
 
-def test_the_draws_keep_to_the_shares():
-    drawing = sampler("sqrt", COUNTS * 300)
-    drawn = drawing.labels[drawing.order(0, 10, generator()).numpy()]
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize(
+    ("draw", "epoch", "expected"),
+    [
+        ("balanced", 0, [1 / 3, 1 / 3, 1 / 3]),
+        ("sqrt", 4, [8 / 14, 4 / 14, 2 / 14]),
+        ("progressive", 0, [0.762, 0.190, 0.048]),  # 64, 16 and 4 of 84
+        ("progressive", 5, [0.548, 0.262, 0.190]),  # half way
+        ("progressive", 10, [1 / 3, 1 / 3, 1 / 3]),
+    ],
+)
+def test_the_draws_of_an_epoch_keep_to_the_shares(draw, epoch, expected, replacement):
+    drawing = sampler(draw, COUNTS * 300, replacement)  # 25,200 draws
+    drawn = drawing.labels[drawing.order(epoch, 11, generator()).numpy()]
     found = np.bincount(drawn) / len(drawn)
-    assert found.tolist() == pytest.approx([8 / 14, 4 / 14, 2 / 14], abs=0.02)
-
-
-def test_progressive_begins_with_the_own_shares_and_ends_balanced():
-    drawing = sampler("progressive", COUNTS * 300)
-    for epoch, expected in ((0, 64 / 84), (9, 1 / 3)):
-        drawn = drawing.labels[drawing.order(epoch, 10, generator()).numpy()]
-        assert (drawn == 0).mean() == pytest.approx(expected, abs=0.02)
+    assert found.tolist() == pytest.approx(expected, abs=0.015)
 
 
 @settings(max_examples=40)
@@ -71,6 +75,7 @@ def test_without_replacement_all_of_a_class_come_before_one_comes_again(counts, 
         for start in range(0, len(own), count):
             part = own[start : start + count]
             assert len(set(part.tolist())) == len(part)
+        assert len(set(own.tolist())) == min(len(own), count)
 
 
 def test_two_processes_share_the_very_batches_of_one():
@@ -86,6 +91,34 @@ def test_two_processes_share_the_very_batches_of_one():
     for whole, first, second in zip(*loaders, strict=True):
         both = torch.cat([first[2], second[2]])
         assert sorted(both.tolist()) == sorted(whole[2].tolist())
+
+
+def test_a_row_keeps_its_weight_wherever_it_is_drawn():
+    count = int(COUNTS.sum())
+    tensors = (torch.arange(count)[:, None].float(), torch.zeros(count, 0), torch.arange(count))
+    weight = np.linspace(0.5, 1.5, count)
+    draws = Draws(Plan(sampler=sampler("balanced"), weight=weight), epochs=4)
+    loader = TensorLoader(tensors, 8, shuffle=True, rows=torch.arange(count), draws=draws)
+    for _, _, row, carried in loader:
+        assert carried.tolist() == pytest.approx(weight[row].tolist())
+
+
+def test_the_epochs_differ_and_each_comes_again_after_a_resume():
+    count = int(COUNTS.sum())
+    tensors = (torch.arange(count)[:, None].float(), torch.zeros(count, 0), torch.arange(count))
+
+    def loader(seed: int = 0) -> TensorLoader:
+        draws = Draws(Plan(sampler=sampler("progressive")), epochs=3)
+        return TensorLoader(tensors, 8, seed=seed, shuffle=True, drop_last=True, draws=draws)
+
+    undisturbed = loader()
+    epochs = [[batch[2].tolist() for batch in undisturbed] for _ in range(3)]
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert epochs[0] != [batch[2].tolist() for batch in loader(seed=1)]
+    resumed = loader()
+    resumed.load_state_dict({"epoch": 1, "position": 4})
+    assert [batch[2].tolist() for batch in resumed] == epochs[1][4:]
+    assert [batch[2].tolist() for batch in resumed] == epochs[2]
 
 
 @pytest.mark.slow
