@@ -19,20 +19,24 @@ SMALL = [
 ]
 
 
-@pytest.fixture
-def business(here: Path) -> Path:
-    """Two classes, costs of every outcome, a value and a quality, as `business.csv`."""
+def business_table() -> pd.DataFrame:
+    """Two classes, costs of every outcome, a value and a quality."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(240, 3)).round(4)
     bought = x[:, 0] + rng.normal(size=240) > 1
-    table = pd.DataFrame(x, columns=["a", "b", "c"]).assign(
+    return pd.DataFrame(x, columns=["a", "b", "c"]).assign(
         y=np.where(bought, "yes", "no"),
         fp=1.0,
         fn=rng.uniform(2, 30, 240).round(2),
         value=rng.exponential(100, 240).round(2),
         quality=rng.uniform(0.2, 1, 240).round(3),
     )
-    table.to_csv("business.csv", index=False)
+
+
+@pytest.fixture
+def business(here: Path) -> Path:
+    """The table as `business.csv`."""
+    business_table().to_csv("business.csv", index=False)
     return here / "business.csv"
 
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigmodel.errors import UserError
 from bigmodel.weighting.class_weights import EffectiveNumber, Inverse
 from bigmodel.weighting.rows import Rows
 
@@ -74,15 +73,3 @@ def test_labels_outside_train_change_no_weight(strategy, others, seed):
     alone = rows_of(6, 3, 1)
     expected = by_class(strategy.fit(alone).weight, alone)
     assert by_class(strategy.fit(rows).weight, rows) == pytest.approx(expected)
-
-
-def test_a_number_has_no_classes_to_balance():
-    rows = Rows(np.array([0.1, 0.2], dtype=np.float32), (), np.arange(2))
-    with pytest.raises(UserError, match="inverse balances classes, and the target is a number"):
-        Inverse().fit(rows)
-
-
-def test_a_class_without_training_rows_is_named():
-    rows = Rows(np.array([0, 0, 1]), ("a", "b"), np.arange(2))
-    with pytest.raises(UserError, match="the class 'b' has no training row"):
-        Inverse().fit(rows)
