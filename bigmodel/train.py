@@ -150,7 +150,7 @@ def _look(cfg: DictConfig) -> None:
         from bigmodel.training import weigh
 
         data: TableData = instantiate(cfg.data, **weigh.needs(strategy))
-        strategy.check(weigh.rows_of(data.prepared))
+        strategy.check(weigh.rows_of(data.prepared, strategy.evaluate_weighted))
 
 
 if __name__ == "__main__":

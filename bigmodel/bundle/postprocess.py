@@ -83,15 +83,15 @@ class Postprocess:
         2002, "Adjusting the outputs of a classifier to new a priori probabilities"). Raises
         UserError unless each class has a positive share.
         """
-        given = {str(name): float(share) for name, share in shares.items()}
+        given = {str(name): share for name, share in shares.items()}
         wrong = sorted(given.keys() ^ set(self.target.classes))
-        bad = [name for name, share in given.items() if not 0 < share < np.inf]
+        bad = [name for name, share in given.items() if not _is_share(share)]
         if wrong or bad or not self.prior:
             raise UserError(
                 f"prior: {(wrong or bad or ['classes'])[0]}: give a positive share for each of "
                 f"{', '.join(self.target.classes) or 'no class: this is a regression'}"
             )
-        new = np.array([given[name] for name in self.target.classes])
+        new = np.array([float(given[name]) for name in self.target.classes])
         shift = np.log(new / new.sum()) - np.log(self.prior)
         return replace(self, shift=tuple((shift - shift.mean()).tolist()))
 
@@ -127,6 +127,10 @@ class Postprocess:
         if costs is not None and len(target.classes) != 2:
             raise ValueError("costs need two classes")
         return cls(target, temperature, offset, shift, prior, costs)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and bool(0 < value < np.inf)
 
 
 def _per_class(values: Any, target: Target) -> tuple[float, ...]:

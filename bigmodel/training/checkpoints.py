@@ -10,7 +10,7 @@ import math
 import signal
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from annotated_types import Ge
@@ -21,6 +21,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from bigmodel import files
 from bigmodel.errors import BigmodelError, Interrupted
 from bigmodel.training.monitor import mode
+from bigmodel.weighting.plan import Plan
 
 __all__ = ["Checkpoints"]
 
@@ -120,6 +121,8 @@ class Checkpoints(Checkpoint):
         """Save `best.ckpt`, weights only, when the monitored metric is better than ever."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
+        if trainer.current_epoch < cast(Plan, pl_module.plan).begins(trainer.max_epochs or 1):
+            return  # the weights that count are still to take over
         monitor = str(pl_module.monitor)
         value = float(trainer.callback_metrics.get(monitor, float("nan")))
         if not math.isfinite(value):

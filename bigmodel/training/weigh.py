@@ -29,14 +29,15 @@ def needs(strategy: Strategy | None) -> dict[str, tuple[str, ...]]:
     return {"side": strategy.columns, "request": strategy.request_columns}
 
 
-def rows_of(prepared: Prepared) -> Rows:
-    """What a strategy may know of a table."""
+def rows_of(prepared: Prepared, everywhere: bool = False) -> Rows:
+    """What a strategy may know of a table; with `everywhere`, metrics will be weighted, too."""
     names = prepared.side_names
     return Rows(
         target=prepared.target,
         classes=prepared.schema.target.classes,
         train=prepared.rows(TRAIN),
         columns={name: prepared.side[:, index] for index, name in enumerate(names)},
+        weighed=np.flatnonzero(prepared.split >= 0) if everywhere else None,
     )
 
 
@@ -48,7 +49,7 @@ def plan_for(strategy: Strategy | None, data: TableData, network: Any, run_dir: 
     if strategy is None:
         return Plan()
     prepared = data.prepared
-    rows = rows_of(prepared)
+    rows = rows_of(prepared, strategy.evaluate_weighted)
     probe = Probe(
         network=partial(build, network, data.spec),
         inputs=(torch.from_numpy(prepared.numeric), torch.from_numpy(prepared.categorical)),

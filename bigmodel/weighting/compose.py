@@ -61,17 +61,15 @@ class Compose(Strategy):
         """Those that a prediction needs, too."""
         return tuple(dict.fromkeys(name for s in self.parts for name in s.request_columns))
 
-    def check(self, rows: Rows) -> None:
-        """Each source allows these rows."""
-        for source in self.parts:
-            source.check(rows)
+    def sketch(self, rows: Rows) -> Plan:
+        """Each source allows these rows, and none wants another one's place."""
+        return self._merged([source.sketch(rows) for source in self.parts])
 
     def fit(self, rows: Rows) -> Plan:
         """The plan of all sources together. Raises UserError where two want the same place."""
+        self.sketch(rows)
         plans = [source.fit(rows) for source in self.parts]
-        merged = Plan()
-        for source, plan in zip(self.parts, plans, strict=True):
-            merged = _merge(merged, plan, source.label)
+        merged = self._merged(plans)
         weights = [plan.weight for plan in plans if plan.weight is not None]
         early = [
             plan.weight if plan.early is None else plan.early
@@ -83,6 +81,19 @@ class Compose(Strategy):
             weight=self._product(weights, rows),
             early=self._product(early, rows) if merged.start else None,
         )
+
+    def _merged(self, plans: Sequence[Plan]) -> Plan:
+        """All plans in one, but for their weights."""
+        merged = Plan()
+        for source, plan in zip(self.parts, plans, strict=True):
+            merged = _merge(merged, plan, source.label)
+        if merged.head is not None and merged.stage is not None:
+            labels = " and ".join(source.label for source in self.parts)
+            raise UserError(
+                f"weighting: {labels}: a second stage needs the head that ldam replaces; "
+                "keep one of them"
+            )
+        return merged
 
     def _product(self, weights: Sequence[Floats | None], rows: Rows) -> Floats | None:
         factors = [weight for weight in weights if weight is not None]

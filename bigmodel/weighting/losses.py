@@ -54,8 +54,8 @@ class Focal(CrossEntropy):
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss of each row."""
         sure = output.softmax(1).gather(1, target[:, None])[:, 0]
-        # 1 - p may round to a negative 1e-8, whose power is NaN
-        return (1 - sure).clamp(min=0) ** self.gamma * super().forward(output, target)
+        # 1 - p may round to 0 or below, where a root has no slope
+        return (1 - sure).clamp(min=1e-7) ** self.gamma * super().forward(output, target)
 
 
 class Margin(CrossEntropy):

@@ -63,8 +63,8 @@ class Plan:
     evaluate_weighted: bool = False
 
     def begins(self, epochs: int) -> int:
-        """The epoch (from 0) at which deferred weights and samplers take over."""
-        return math.ceil(self.start * epochs)
+        """The epoch (from 0) at which deferred parts take over: the last one, if not before."""
+        return min(math.ceil(self.start * epochs), epochs - 1)
 
     def prior(self, rows: Rows) -> Floats | None:
         """The class shares, (C,), that the trained network's probabilities stand for.

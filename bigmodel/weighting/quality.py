@@ -60,8 +60,8 @@ class _Estimated(Strategy):
     epochs: Annotated[int, Gt(0)]
     lr: Annotated[float, Gt(0)] = 0.05
 
-    def check(self, rows: Rows) -> None:
-        """Every class has enough rows to doubt some of them."""
+    def sketch(self, rows: Rows) -> Plan:
+        """Every class has enough rows to doubt some of them; which, only `fit` can tell."""
         rows.need_classes(self.label)
         if rows.counts.min() < LEAST_ROWS:
             name = rows.classes[int(rows.counts.argmin())]
@@ -69,10 +69,12 @@ class _Estimated(Strategy):
                 f"weighting: {self.label} needs {LEAST_ROWS} training rows of each class, "
                 f"{name!r} has {rows.counts.min()}; leave the class out, or use quality_column"
             )
+        none = np.zeros(len(rows.train), dtype=np.int64)
+        return Plan(issues=Issues(none.astype(np.bool_), none, none.astype(np.float64)))
 
     def fit(self, rows: Rows) -> Plan:
         """Weights by the estimate."""
-        self.check(rows)
+        self.sketch(rows)
         issues = rows.known or self.estimate(rows)
         weight = np.ones(len(rows.target))
         weight[rows.train[issues.flagged]] = self.weight

@@ -26,7 +26,8 @@ class Rows:
     `target` (n,) are class codes (int64) or standardised values, `classes` their names (none for
     a regression), `train` (m,) the positions of the training rows, `columns` the raw numbers
     (n,) of the columns that the strategy asked for, NaN where there is none. `probe` trains
-    throw-away networks on the table; `known` is an estimate of label errors made before.
+    throw-away networks on the table; `known` is an estimate of label errors made before;
+    `weighed` are the positions of rows that need a weight, when not only those of `train` do.
     """
 
     target: NDArray[Any]
@@ -35,6 +36,7 @@ class Rows:
     columns: Mapping[str, Floats] = field(default_factory=dict)
     probe: Probe | None = None
     known: Issues | None = None
+    weighed: NDArray[np.int64] | None = None
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -72,18 +74,18 @@ class Rows:
         `setting` is the key that named it. Rows are counted from 0, as in `splits.parquet`.
         """
         values = self.columns[name]
-        of_train = values[self.train]
-        wrong, what = np.isnan(of_train), "has no value"
+        needed = self.train if self.weighed is None else self.weighed
+        wrong, what = np.isnan(values[needed]), "has no value"
         if not wrong.any() and not negative:
-            wrong, what = of_train < 0, "is negative"
+            wrong, what = values[needed] < 0, "is negative"
         if wrong.any():
-            row = int(self.train[wrong.argmax()])
+            row = int(needed[wrong.argmax()])
             shown = "" if np.isnan(values[row]) else f" ({values[row]:g})"
             raise UserError(
                 f"{setting}: column {name!r}, row {row} (from 0): the cell {what}{shown}; every "
                 "training row needs a number of at least 0; correct the cell, or leave out the row"
             )
-        if not negative and not of_train.any():
+        if not negative and not values[self.train].any():
             raise UserError(
                 f"{setting}: column {name!r} is 0 in all training rows, so nothing could be "
                 "learnt; name another column"

@@ -35,7 +35,11 @@ class Strategy(ABC):
 
     def check(self, rows: Rows) -> None:
         """Raise UserError when the rows do not allow this strategy; costs next to nothing."""
-        self.fit(rows)
+        self.sketch(rows)
+
+    def sketch(self, rows: Rows) -> Plan:
+        """The plan, as far as it can be had without a training; raises as `fit`."""
+        return self.fit(rows)
 
     @abstractmethod
     def fit(self, rows: Rows) -> Plan:

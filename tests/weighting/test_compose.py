@@ -116,7 +116,6 @@ def test_a_deferred_sampler_draws_every_row_once_until_it_begins():
     assert len(draws.order(2, torch.Generator().manual_seed(0))) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="plan.py, Plan.begins: no epoch is left")
 @pytest.mark.parametrize(("start", "epochs"), [(0.7, 3), (0.95, 10)])
 def test_what_is_deferred_has_an_epoch_at_least(start, epochs):
     rows = Rows(np.array([0, 0, 0, 1]), ("a", "b"), np.arange(4))
@@ -145,7 +144,6 @@ def test_early_stopping_waits_for_what_is_deferred(standing_still):
     assert epochs["drw"] >= 14  # .7 * 20
 
 
-@pytest.mark.xfail(strict=True, reason="checkpoints.py, on_validation_end: takes any epoch")
 def test_the_best_weights_are_from_after_the_deferral(standing_still):
     best = torch.load(standing_still["drw"] / "checkpoints" / "best.ckpt", weights_only=True)
     assert best["epoch"] >= 14

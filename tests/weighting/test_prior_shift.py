@@ -136,7 +136,6 @@ def test_shares_that_make_no_sense_are_refused(wine, shares):
         bundle.predict(load_wine(as_frame=True).data, prior=shares)
 
 
-@pytest.mark.xfail(strict=True, reason="postprocess.py, with_prior: float() of the user's value")
 @pytest.mark.parametrize("share", ["much", None])
 def test_a_share_that_is_no_number_is_refused(wine, share):
     bundle = bigmodel.load(wine.bundle)

@@ -53,7 +53,6 @@ def test_a_composition_of_nothing(here, refused):
     assert refused("check", *BOTH) == f"{at('compose')}weighting: compose needs at least one source"
 
 
-@pytest.mark.xfail(strict=True, reason="compose.py, Compose.check: does not merge the plans")
 @pytest.mark.parametrize(
     ("one", "two", "place"),
     [
@@ -72,7 +71,6 @@ def test_two_losses_do_not_train(here, refused):
     assert line == "weighting: logit_adjust: only one source can set the loss; remove one"
 
 
-@pytest.mark.xfail(strict=True, reason="compose.py, _merge: a stage needs the plain head of ldam")
 def test_a_second_stage_does_not_fit_the_head_of_ldam(here, refused):
     line = refused("train", *BOTH, add("one", "ldam"), add("two", "crt"), "trainer.max_epochs=1")
     assert "ldam" in line

@@ -59,7 +59,6 @@ def test_a_column_that_says_no_quality(here, refused, column, expected):
     assert refused("check", *given, *split, "weighting.column=w") == expected
 
 
-@pytest.mark.xfail(strict=True, reason="rows.py, Rows.column: looks at training rows only")
 @pytest.mark.parametrize("cell", [-1.0, np.nan])
 def test_rows_that_weigh_in_metrics_need_a_weight_too(here, refused, cell):
     frame = pd.DataFrame({"x": range(60), "y": ["a", "b"] * 30, "w": [1.0] * 59 + [cell]})
