@@ -104,11 +104,16 @@ def _write_issues(issues: Issues, rows: Rows, run_dir: Path) -> None:
             "suggested": names[issues.suggested],
             "score": issues.score,
             "flagged": issues.flagged,
+            "made_by": issues.made_by,
         }
     )
     with files.atomic(run_dir / ESTIMATE) as file:
         table.to_parquet(file, index=False)
-    found = table[table["flagged"]].sort_values("score", kind="stable").drop(columns="flagged")
+    found = (
+        table[table["flagged"]]
+        .sort_values("score", kind="stable")
+        .drop(columns=["flagged", "made_by"])
+    )
     files.write_text(run_dir / ISSUES, found.to_csv(index=False))
 
 
@@ -124,4 +129,5 @@ def _read_estimate(path: Path, rows: Rows) -> Issues | None:
         table["flagged"].to_numpy(dtype=np.bool_),
         table["suggested"].map(codes).to_numpy().astype(np.int64),
         table["score"].to_numpy(dtype=np.float64),
+        str(table["made_by"].iloc[0]),
     )

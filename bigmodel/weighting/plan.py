@@ -34,6 +34,7 @@ class Issues:
     flagged: NDArray[np.bool_]
     suggested: NDArray[np.int64]
     score: Floats
+    made_by: str = ""  # the strategy with its settings, and the seed
 
 
 @dataclass(frozen=True)

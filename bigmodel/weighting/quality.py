@@ -1,7 +1,7 @@
 """Strategies for doubtful rows: a quality that is known, or label errors that are estimated."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -75,7 +75,9 @@ class _Estimated(Strategy):
     def fit(self, rows: Rows) -> Plan:
         """Weights by the estimate."""
         self.sketch(rows)
-        issues = rows.known or self.estimate(rows)
+        made_by = f"{self!r}, seed {rows.probe.seed if rows.probe else None}"
+        known = rows.known if rows.known and rows.known.made_by == made_by else None
+        issues = known or replace(self.estimate(rows), made_by=made_by)
         weight = np.ones(len(rows.target))
         weight[rows.train[issues.flagged]] = self.weight
         note = f"{self.label}: {issues.flagged.sum():,} of {len(rows.train):,} labels look wrong"

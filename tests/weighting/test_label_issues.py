@@ -94,7 +94,6 @@ def test_a_resumed_run_takes_the_estimate_that_it_made(here):
     assert (again.issues.suggested == plan.issues.suggested).all()
 
 
-@pytest.mark.xfail(strict=True, reason="weigh.py, _read_estimate: whoever made the estimate")
 @pytest.mark.parametrize(
     "other", [QualityConfident(epochs=2, folds=2), QualityAUM(epochs=3)], ids=["kind", "epochs"]
 )
