@@ -43,6 +43,7 @@ class Settings:
     logger: Any
     scheduler: Any = None
     weighting: Any = None
+    augment: Any = None
     monitor: str | None = None
 
 
@@ -91,6 +92,7 @@ def _work(cfg: DictConfig) -> dict[str, float]:
     seed_everything(cfg.seed, verbose=False)
     strategy = instantiate(cfg.weighting)
     data: TableData = instantiate(cfg.data, **weigh.needs(strategy))
+    data.augment = instantiate(cfg.augment)
     data.setup("fit")
     network = instantiate(cfg.model.network)
     plan = weigh.plan_for(strategy, data, network, Path(cfg.run_dir))

@@ -10,29 +10,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bigmodel.data.batch import reads
 from bigmodel.data.spec import ModelSpec
 
 OPSET = 18  # the newest that the compression tools rewrite without a conversion
 _EXAMPLE_ROWS = 2  # with one row the exporter would fix the batch size to 1
 _MAX_ROWS = 1 << 30
-_DTYPES = {"numeric": torch.float32, "categorical": torch.int32}
+_DTYPES = {
+    "numeric": torch.float32,
+    "categorical": torch.int32,
+    "tokens": torch.int32,
+    "image": torch.uint8,
+}
 
 
 def to_onnx(network: nn.Module, spec: ModelSpec) -> bytes:
     """The network in evaluation mode, as one ONNX file without external data.
 
-    `network(numeric, categorical)` takes float32 (n, p) and int32 (n, q) and gives float32
-    (n, n_outputs). The graph has the inputs "numeric" and "categorical", only those with
-    columns, the output "output", and any number of rows. The network itself is left as it is:
-    its mode, its device and its gradients.
+    The graph has the inputs that `network.forward` reads, under their names and with the shapes
+    of `spec`, less those without columns; the output "output", float32 (n, n_outputs); and any
+    number of rows. The network itself is left as it is: its mode, its device and its gradients.
     """
-    widths = {"numeric": spec.n_numeric, "categorical": len(spec.cardinalities)}
-    present = [name for name, width in widths.items() if width]
+    shapes = {name: spec.shapes[name] for name in reads(network)}
+    present = [name for name, shape in shapes.items() if 0 not in shape]
     rows = torch.export.Dim("rows", min=1, max=_MAX_ROWS)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            _Graph(network, present),
-            tuple(_zeros(_EXAMPLE_ROWS, widths[name], name) for name in present),
+            _Graph(network, shapes, present),
+            tuple(_zeros(_EXAMPLE_ROWS, name, shapes[name]) for name in present),
             input_names=present,
             output_names=["output"],
             dynamic_shapes=(tuple({0: rows} for _ in present),),
@@ -48,21 +53,27 @@ def to_onnx(network: nn.Module, spec: ModelSpec) -> bytes:
 class _Graph(nn.Module):
     """A copy of the network that asks only for the inputs that have columns."""
 
-    def __init__(self, network: nn.Module, present: list[str]) -> None:
+    def __init__(
+        self, network: nn.Module, shapes: dict[str, tuple[int, ...]], present: list[str]
+    ) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).cpu().eval()
-        self.present = present
+        self.shapes, self.present = shapes, present
         self.eval()
 
     def forward(self, *inputs: Tensor) -> Any:
         given = dict(zip(self.present, inputs, strict=True))
         rows = inputs[0].shape[0]
-        both = (given[name] if name in given else _zeros(rows, 0, name) for name in _DTYPES)
-        return self.network(*both)
+        return self.network(
+            *[
+                given[name] if name in given else _zeros(rows, name, shape)
+                for name, shape in self.shapes.items()
+            ]
+        )
 
 
-def _zeros(rows: int, width: int, name: str) -> Tensor:
-    return torch.zeros((rows, width), dtype=_DTYPES[name])
+def _zeros(rows: int, name: str, shape: tuple[int, ...]) -> Tensor:
+    return torch.zeros((rows, *shape), dtype=_DTYPES[name])
 
 
 def _stripped(model: Any) -> bytes:

@@ -23,10 +23,21 @@ _BLOCK = 65_536  # rows encoded at a time: with fewer, the threads wait for each
 
 
 class Encoded(NamedTuple):
-    """Numeric (n, p) float32 and categorical (n, q) int32 codes; 0 is "unknown or rare"."""
+    """Rows as a network takes them.
+
+    Numeric (n, p) float32 and categorical (n, q) int32 codes, where 0 is "unknown or rare";
+    tokens (n, length) int32, where 0 fills up short texts, and image (n, channels, height, width)
+    uint8, each None where no column feeds it.
+    """
 
     numeric: NDArray[np.float32]
     categorical: NDArray[np.int32]
+    tokens: NDArray[np.int32] | None = None
+    image: NDArray[np.uint8] | None = None
+
+    def named(self) -> dict[str, NDArray[Any]]:
+        """The arrays that there are, by name."""
+        return {name: array for name, array in self._asdict().items() if array is not None}
 
 
 class Encoder:

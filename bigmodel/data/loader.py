@@ -6,6 +6,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from bigmodel.data.augment.augment import Augment
+from bigmodel.data.batch import Batch
+from bigmodel.data.threads import ahead
+
 SEED_STRIDE = 1000003  # a prime: the (seed, epoch) pairs of neighbouring seeds do not meet
 
 
@@ -26,14 +30,13 @@ class EpochDraws(Protocol):
 
 
 class TensorLoader:
-    """A sized iterable of `(numeric, categorical, target)` batches.
+    """A sized iterable of batches.
 
-    With `draws` that have weights, a batch's fourth tensor are those of its rows.
-
-    `tensors` are (n, p) float32, (n, q) int32 and (n,), `rows` the int64 positions to use of them
-    (all by default). The order of an epoch follows from `(seed, epoch)` alone, and `state_dict`
-    holds the position in it: a resumed loader gives the batches that were still to come. It has
-    to be sized, as Lightning then fetches no batch ahead.
+    `tensors` are those of all rows, `rows` the int64 positions to use of them (all by default).
+    `draws` may bring weights and another order, `augment` changes what a batch holds. The order of
+    an epoch follows from `(seed, epoch)` alone, and `state_dict` holds the position in it: a
+    resumed loader gives the batches that were still to come. It has to be sized, as Lightning then
+    fetches no batch ahead.
 
     `batch_size` counts the rows of all processes together: each of `world_size` processes gets
     its share of every batch, so that two processes take the very steps of one. They all get the
@@ -44,7 +47,7 @@ class TensorLoader:
 
     def __init__(
         self,
-        tensors: tuple[Tensor, Tensor, Tensor],
+        tensors: Batch,
         batch_size: int,
         *,
         seed: int = 0,
@@ -54,11 +57,13 @@ class TensorLoader:
         world_size: int = 1,
         rows: Tensor | None = None,
         draws: EpochDraws | None = None,
+        augment: Augment | None = None,
     ) -> None:
         self.tensors = tensors
-        self.rows = torch.arange(len(tensors[0])) if rows is None else rows
+        self.rows = torch.arange(len(tensors.target)) if rows is None else rows
         self.seed, self.shuffle, self.drop_last = seed, shuffle, drop_last
-        self.rank, self.world_size, self.draws = rank, world_size, draws
+        self.rank, self.world_size = rank, world_size
+        self.draws, self.augment = draws, augment
         share = max(1, min(batch_size, len(self.rows)) // world_size)
         self.batch_size = share * world_size
         self.epoch = self._position = self._used = 0
@@ -77,16 +82,29 @@ class TensorLoader:
         if self._position >= len(self):
             self.epoch, self._position = self.epoch + 1, 0
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+    def __iter__(self) -> Iterator[Batch]:
         if self._used:  # a new pass, though the last one may have been cut short
             self.epoch, self._position, self._used = self.epoch + 1, 0, 0
-        order, weight = self._order(), self.draws.weight(self.epoch) if self.draws else None
-        tensors = self.tensors if weight is None else (*self.tensors, weight)
-        for index in range(self._position, len(self)):
-            chosen = self._share(order, index)
+        for batch in self._batches():
             self._position += 1  # before the batch is used: a checkpoint taken then counts it
             self._used += 1
-            yield tuple([x.index_select(0, chosen) for x in tensors])
+            yield batch
+
+    def _batches(self) -> Iterator[Batch]:
+        """The rest of the epoch; an augmentation works one batch ahead, in a thread."""
+        order, weight = self._order(), self.draws.weight(self.epoch) if self.draws else None
+        tensors = self.tensors if weight is None else self.tensors._replace(weight=weight)
+        left = range(self._position, len(self))
+        if self.augment is None:
+            yield from (tensors.rows(self._share(order, index)) for index in left)
+            return
+        samples, augment, epoch = _samples(order, len(tensors.target)), self.augment, self.epoch
+
+        def augmented(index: int) -> Batch:
+            batch = tensors.rows(self._share(order, index))
+            return augment(batch, self._share(samples, index), epoch)
+
+        yield from ahead(augmented, left)
 
     def _order(self) -> Tensor:
         """The epoch's rows in the epoch's order, the same in every process."""
@@ -104,3 +122,13 @@ class TensorLoader:
         rows = batches * self.batch_size if self.drop_last else len(order)
         batch = order[rows * index // batches : rows * (index + 1) // batches]
         return batch[self.rank :: self.world_size]
+
+
+def _samples(order: Tensor, rows: int) -> Tensor:
+    """A name for each draw of an epoch: the row, plus `rows` for each time that it came before."""
+    ranked, by_row = order.sort(stable=True)
+    places = torch.arange(len(order))
+    starts = torch.where(ranked.diff(prepend=ranked.new_full((1,), -1)) != 0, places, 0)
+    names = torch.empty_like(order)
+    names[by_row] = ranked + rows * (places - starts.cummax(0).values)
+    return names

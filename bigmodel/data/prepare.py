@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bigmodel.data.assign import assign_parts, row_notes, split_column, thin, used_rows
 from bigmodel.data.columns import check_names, find_columns
-from bigmodel.data.encoder import Encoder
+from bigmodel.data.encoder import Encoded, Encoder
 from bigmodel.data.labels import encode_labels, stacked_labels, understand_target
 from bigmodel.data.learn import learn_column
 from bigmodel.data.quality import summarise
@@ -59,16 +59,14 @@ class Settings:
 class Prepared:
     """A table ready for training; the raw rows are gone, but for a small sample.
 
-    numeric (n, p) float32, categorical (n, q) int32, target (n,) int64 codes or float32
-    standardised values, split (n,) int8: 0 train, 1 val, 2 test, -1 unused, side (n, k) float64:
-    the raw numbers of the columns `side_names`, which weigh the rows. `sample` are up to 32 raw
-    rows in the schema's dtypes.
+    inputs: the encoded rows, target (n,) int64 codes or float32 standardised values, split (n,)
+    int8: 0 train, 1 val, 2 test, -1 unused, side (n, k) float64: the raw numbers of the columns
+    `side_names`, which weigh the rows. `sample` are up to 32 raw rows in the schema's dtypes.
     """
 
     schema: Schema
     encoder: Encoder
-    numeric: NDArray[np.float32]
-    categorical: NDArray[np.int32]
+    inputs: Encoded
     target: Labels
     split: Parts
     side: NDArray[np.float64]
@@ -115,7 +113,7 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
     return Prepared(
         schema,
         encoder,
-        *encoder.transform(frame),
+        encoder.transform(frame),
         target=encoded,
         split=parts,
         side=side_columns(tables, settings.side),

@@ -9,22 +9,23 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from bigmodel.data.encoder import Encoder
+from bigmodel.data.encoder import Encoded, Encoder
 from bigmodel.data.prepare import Prepared
 from bigmodel.data.schema import Schema
 from bigmodel.files import atomic, write_json
 
-_ARRAYS = ("numeric", "categorical", "target", "split", "side")
+_ARRAYS = ("target", "split", "side")
 
 
 def save_prepared(prepared: Prepared, directory: Path) -> None:
     """Write the table into an existing directory. Raises BigmodelError when the disk refuses."""
-    for name in _ARRAYS:
+    arrays = prepared.inputs.named() | {name: getattr(prepared, name) for name in _ARRAYS}
+    for name, array in arrays.items():
         with atomic(directory / f"{name}.npy") as file:
-            np.save(file, getattr(prepared, name), allow_pickle=False)
-    meta, arrays = prepared.encoder.state()
+            np.save(file, array, allow_pickle=False)
+    meta, fitted = prepared.encoder.state()
     with atomic(directory / "encoder.safetensors") as file:
-        file.write(save(arrays))
+        file.write(save(fitted))
     with atomic(directory / "sample.parquet") as file:
         prepared.sample.to_parquet(file)
     write_json(
@@ -32,6 +33,7 @@ def save_prepared(prepared: Prepared, directory: Path) -> None:
         {
             "schema": prepared.schema.to_json(),
             "encoder": meta,
+            "inputs": list(prepared.inputs.named()),
             "quality": prepared.quality,
             "side_names": prepared.side_names,
         },
@@ -49,6 +51,7 @@ def load_prepared(directory: Path) -> Prepared:
     return Prepared(
         schema=Schema.from_json(told["schema"]),
         encoder=Encoder.from_state(told["encoder"], arrays),
+        inputs=Encoded(**{name: _mapped(directory / f"{name}.npy") for name in told["inputs"]}),
         quality=told["quality"],
         side_names=tuple(told["side_names"]),
         sample=pd.read_parquet(directory / "sample.parquet"),

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import torch
@@ -10,6 +11,8 @@ from pytorch_lightning import LightningDataModule
 
 from bigmodel.config.runtime import Runtime
 from bigmodel.data import embedded
+from bigmodel.data.augment.augment import Augment
+from bigmodel.data.batch import Batch
 from bigmodel.data.cache import cached, folder
 from bigmodel.data.fingerprint import fingerprint
 from bigmodel.data.loader import EpochDraws, TensorLoader
@@ -35,7 +38,7 @@ class TableData(LightningDataModule):
     the table is summarised. `batch_size` counts the rows of all processes together. `side` and
     `request` are the columns that the weighting needs, in training and at prediction.
 
-    `draws`, set before the fit, weighs and orders the training rows.
+    `draws` and `augment`, set before the fit, weigh, order and change the training rows.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class TableData(LightningDataModule):
         )
         self.batch_size = batch_size
         self.draws: EpochDraws | None = None
+        self.augment: Augment | None = None
         self._prepared: Prepared | None = None
 
     @abstractmethod
@@ -96,7 +100,14 @@ class TableData(LightningDataModule):
     def spec(self) -> ModelSpec:
         """What a network has to know."""
         prepared = self.prepared
-        return ModelSpec.of(prepared.schema, prepared.encoder, len(prepared.rows(TRAIN)))
+        spec = ModelSpec.of(prepared.schema, prepared.encoder, len(prepared.rows(TRAIN)))
+        return replace(spec, table=prepared)
+
+    def tensors(self) -> Batch:
+        """All rows of the table, of whatever part."""
+        prepared = self.prepared
+        inputs = {name: torch.from_numpy(a) for name, a in prepared.inputs.named().items()}
+        return Batch(inputs, torch.from_numpy(prepared.target))
 
     def train_dataloader(self) -> TensorLoader:
         """Shuffled batches of the train split."""
@@ -117,11 +128,7 @@ class TableData(LightningDataModule):
     def _loader(self, part: int, batch_size: int, shuffle: bool = False) -> TensorLoader:
         prepared, trainer = self.prepared, self.trainer
         return TensorLoader(
-            (
-                torch.from_numpy(prepared.numeric),
-                torch.from_numpy(prepared.categorical),
-                torch.from_numpy(prepared.target),
-            ),
+            self.tensors(),
             batch_size,
             seed=self.settings.seed,
             shuffle=shuffle,
@@ -130,6 +137,7 @@ class TableData(LightningDataModule):
             world_size=trainer.world_size if trainer else 1,
             rows=torch.from_numpy(prepared.rows(part)),
             draws=self.draws if shuffle else None,
+            augment=self.augment if shuffle else None,
         )
 
     def state_dict(self) -> dict[str, Any]:

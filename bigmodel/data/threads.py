@@ -1,8 +1,8 @@
 """Work on arrays in several threads: numpy and Arrow let go of Python while they compute."""
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 In = TypeVar("In")
@@ -19,3 +19,15 @@ def in_threads(work: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
         return [work(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, items))
+
+
+def ahead(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
+    """`work` of each item, in their order; the next one is done while one is used."""
+    with ThreadPoolExecutor(1) as worker:
+        coming: Future[Out] | None = None
+        for item in items:
+            done, coming = coming, worker.submit(work, item)
+            if done is not None:
+                yield done.result()
+        if coming is not None:
+            yield coming.result()

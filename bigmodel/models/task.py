@@ -1,6 +1,6 @@
 """The one LightningModule: any network, any task, lean enough to keep up with a bare loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import torch
@@ -9,7 +9,9 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from bigmodel.config.runtime import Runtime
+from bigmodel.data.batch import Batch, ask
 from bigmodel.data.spec import ModelSpec
+from bigmodel.models.build import build
 from bigmodel.training.metrics import SplitMetrics, from_confusion
 from bigmodel.training.steps import total_steps
 from bigmodel.weighting.losses import CrossEntropy, SquaredError
@@ -18,22 +20,14 @@ from bigmodel.weighting.stages import head_of
 
 __all__ = ["Task"]
 
-Batch = tuple[Tensor, ...]  # numeric (n, p), categorical (n, q), target (n,); weight (n,)
-
-
-def build(network: Callable[..., nn.Module], spec: ModelSpec) -> nn.Module:
-    """The network for a table of this shape."""
-    return network(
-        n_numeric=spec.n_numeric, cardinalities=spec.cardinalities, n_outputs=spec.n_outputs
-    )
-
 
 class Task(LightningModule):
     """Trains `network` on a table, for classification or regression.
 
-    `network` is called with `n_numeric`, `cardinalities` and `n_outputs` to build the nn.Module;
-    `optimizer` with the parameters; `scheduler` with the optimizer, the number of steps and epochs
-    of the whole fit, and the monitored metric.
+    `network` is called as `models/build.py` says to build the nn.Module; it gives (n, n_outputs),
+    or while it trains (n, k, n_outputs) when it is an ensemble of k, each with its own loss.
+    `optimizer` is called with the parameters; `scheduler` with the optimizer, the number of steps
+    and epochs of the whole fit, and the monitored metric.
 
     Classification uses one output per class (two for binary) and cross-entropy, with
     `label_smoothing`; regression one output, the standardised target, and squared error. `plan`
@@ -59,7 +53,7 @@ class Task(LightningModule):
     ) -> None:
         super().__init__()
         self.plan = plan or Plan()
-        self.network = build(network, spec)
+        self.network = build(network, spec, self.plan.weight)
         if self.plan.head is not None:
             self.network.head = self.plan.head(head_of(self.network, "this loss"))
         if self.plan.stage is not None:
@@ -89,10 +83,9 @@ class Task(LightningModule):
         else:
             super().__setattr__(name, value)
 
-    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """What the network gives: logits (n, n_outputs), or the standardised value (n, 1)."""
-        output: Tensor = self.network(numeric, categorical)
-        return output
+        return ask(self.network, inputs)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean over the batch of each row's loss times its weight.
@@ -100,17 +93,27 @@ class Task(LightningModule):
         Divided by the number of rows, never by the sum of weights: a batch of rare rows has to
         count for more than one of common rows.
         """
-        numeric, categorical, target, *weight = batch
-        output = self.network(numeric, categorical)
-        losses: Tensor = self.loss(output, target)
-        loss = (losses * weight[0] if weight else losses).mean()
+        output = self(batch.inputs)
+        losses = self._losses(output, batch.target)
+        if batch.other is not None and batch.share is not None:
+            losses = torch.lerp(self._losses(output, batch.other), losses, batch.share)
+        loss = (losses if batch.weight is None else losses * batch.weight).mean()
         with torch.no_grad():
             self.loss_sum[0] += loss
             self.loss_sum[1] += 1
             if self.classifies:
-                cells = target * self.spec.n_outputs + output.argmax(1)
+                said = (output if output.dim() == 2 else output.mean(1)).argmax(1)
+                cells = batch.target * self.spec.n_outputs + said
                 self.confusion += torch.bincount(cells, minlength=len(self.confusion))
         return loss
+
+    def _losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of each row, (n,); of an ensemble's (n, k, n_outputs) the mean over the k."""
+        if output.dim() == 2:
+            return self.loss(output, target)  # type: ignore[no-any-return]
+        members = output.shape[1]
+        each: Tensor = self.loss(output.flatten(0, 1), target.repeat_interleave(members))
+        return each.view(-1, members).mean(1)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training loss and what follows from its confusion matrix."""
@@ -124,8 +127,7 @@ class Task(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect what the validation metrics need."""
-        numeric, categorical, target = batch[:3]
-        self.val_metrics.update(self.network(numeric, categorical).float(), target)
+        self.val_metrics.update(self(batch.inputs).float(), batch.target)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/...`, over all rows of all processes."""

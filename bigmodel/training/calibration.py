@@ -1,11 +1,14 @@
 """Temperature scaling (Guo et al. 2017, arXiv 1706.04599): probabilities mean what they say."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn import functional as F
+
+from bigmodel.data.batch import Batch, ask
 
 LOG_RANGE = math.log(20.0)  # temperatures beyond 1/20..20 say that the model is broken, not tuned
 
@@ -29,13 +32,13 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
 
 @torch.inference_mode()
 def outputs(
-    network: torch.nn.Module, batches: object, device: torch.device
+    network: torch.nn.Module, batches: Iterable[Batch], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """The network's outputs (n, n_outputs) and targets (n,) of a whole split, on the CPU."""
     network.eval().to(device)
     collected = [
-        (network(numeric.to(device), categorical.to(device)).float().cpu(), target)
-        for numeric, categorical, target in batches  # type: ignore[attr-defined]
+        (ask(network, batch.of(lambda x: x.to(device)).inputs).float().cpu(), batch.target)
+        for batch in batches
     ]
     if not collected:
         return torch.zeros(0, 1), torch.zeros(0)

@@ -12,7 +12,9 @@ from pytorch_lightning import Callback
 from bigmodel import files
 from bigmodel.bundle.export import to_onnx
 from bigmodel.bundle.write import write_bundle as write
+from bigmodel.data.batch import Batch
 from bigmodel.data.quality import lines
+from bigmodel.data.splits import TRAIN
 from bigmodel.data.tables import TableData
 from bigmodel.models.task import Task
 from bigmodel.training import checkpoints, resume, weigh
@@ -67,6 +69,9 @@ def fit(trainer: Trainer, model: Task, data: TableData) -> None:
     """Fit until the end or early stopping, then take the best weights."""
     run_dir = Path(trainer.default_root_dir)
     data.draws = Draws(model.plan, trainer.max_epochs or 1)
+    if data.augment is not None:
+        rows = torch.from_numpy(data.prepared.rows(TRAIN))
+        data.augment.bind(data.tensors(), rows, data.settings.seed)
     last = run_dir / "checkpoints" / checkpoints.LAST
     if not (last.is_file() and checkpoints.is_finished(last)):
         resume = last if last.is_file() else None
@@ -83,7 +88,8 @@ def write_bundle(
     prepared = data.prepared
     postprocess = measured.postprocess
     encoded = prepared.encoder.transform(prepared.sample)
-    batch = (*(torch.from_numpy(part) for part in encoded), torch.zeros(len(prepared.sample)))
+    inputs = {name: torch.from_numpy(array) for name, array in encoded.named().items()}
+    batch = Batch(inputs, torch.zeros(len(prepared.sample)))
     output, _ = outputs(model.network, [batch], torch.device("cpu"))
     reference: np.ndarray = (
         postprocess.probabilities(output.numpy())

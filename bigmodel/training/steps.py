@@ -62,7 +62,8 @@ class FiniteLoss(Callback):
         """Raise `BigmodelError` when the loss is NaN or infinite."""
         if torch.isfinite(loss):
             return
-        largest = self._batch[0].abs().amax(0).topk(min(3, self._batch[0].shape[1]))
+        numeric = self._batch.inputs["numeric"]
+        largest = numeric.abs().amax(0).topk(min(3, numeric.shape[1]))
         names = trainer.datamodule.prepared.encoder.numeric_names  # type: ignore[attr-defined]
         columns = ", ".join(
             f"{names[i]} ({value:.3g})"

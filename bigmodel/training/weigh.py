@@ -13,7 +13,7 @@ from bigmodel import files
 from bigmodel.data.prepare import Prepared, write_splits
 from bigmodel.data.splits import TRAIN
 from bigmodel.data.tables import TableData
-from bigmodel.models.task import build
+from bigmodel.models.build import build
 from bigmodel.weighting.plan import FEW_EFFECTIVE, Issues, Plan, effective_rows
 from bigmodel.weighting.probe import Probe
 from bigmodel.weighting.rows import Rows
@@ -50,10 +50,11 @@ def plan_for(strategy: Strategy | None, data: TableData, network: Any, run_dir: 
         return Plan()
     prepared = data.prepared
     rows = rows_of(prepared, strategy.evaluate_weighted)
+    tensors = data.tensors()
     probe = Probe(
         network=partial(build, network, data.spec),
-        inputs=(torch.from_numpy(prepared.numeric), torch.from_numpy(prepared.categorical)),
-        labels=torch.from_numpy(prepared.target).long() if rows.classes else torch.zeros(0),
+        inputs=tensors.inputs,
+        labels=tensors.target.long() if rows.classes else torch.zeros(0),
         seed=data.settings.seed,
         batch_size=data.batch_size,
     )

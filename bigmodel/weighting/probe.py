@@ -1,10 +1,12 @@
 """Throw-away networks that say which labels they doubt: a plain loop, no Lightning."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from bigmodel.data.batch import ask
 
 STEPS = 20  # in an epoch, at least: small tables would see too few otherwise
 MOMENTUM, DECAY = 0.9, 5e-4
@@ -14,11 +16,11 @@ MOMENTUM, DECAY = 0.9, 5e-4
 class Probe:
     """Trains networks of the run's own kind on rows of its encoded table.
 
-    `network` makes one; `inputs` are what it takes, each (n, ...), `labels` (n,) class codes.
+    `network` makes one; `inputs` are those of all rows, `labels` (n,) their class codes.
     """
 
     network: Callable[[], nn.Module]
-    inputs: tuple[Tensor, ...]
+    inputs: Mapping[str, Tensor]
     labels: Tensor
     seed: int
     batch_size: int
@@ -50,7 +52,7 @@ class Probe:
             for _ in range(epochs):
                 order = rows[torch.randperm(len(rows))]
                 for batch in order.tensor_split(steps):
-                    logits = network(*(x[batch] for x in self.inputs))
+                    logits = self._ask(network, batch)
                     if watch is not None:
                         watch(batch, logits.detach())
                     optimizer.zero_grad(set_to_none=True)
@@ -64,5 +66,9 @@ class Probe:
     def probabilities(self, network: nn.Module, rows: Tensor) -> Tensor:
         """The network's class probabilities for these rows, (m, C)."""
         parts = rows.tensor_split(list(range(4096, len(rows), 4096)))
-        outputs = [network(*(x[part] for x in self.inputs)).softmax(1) for part in parts]
-        return torch.cat(outputs)
+        return torch.cat([self._ask(network, part).softmax(1) for part in parts])
+
+    def _ask(self, network: nn.Module, rows: Tensor) -> Tensor:
+        """The network's logits for these rows; the mean of those of an ensemble."""
+        output = ask(network, {name: x[rows] for name, x in self.inputs.items()})
+        return output if output.dim() == 2 else output.mean(1)

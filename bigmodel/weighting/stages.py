@@ -18,10 +18,12 @@ from bigmodel.weighting.strategy import PRIOR, Strategy
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from bigmodel.data.batch import Batch
+
 __all__ = ["CRT", "TauNorm"]
 
 TAUS = [tau / 10 for tau in range(11)]
-Batches = Iterable[tuple["Tensor", ...]]  # inputs, then the labels
+Batches = Iterable["Batch"]
 
 
 class Stage(Protocol):
@@ -142,11 +144,13 @@ def _features(network: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
     """What the extractor, in eval mode, makes of all rows, (m, f), and their labels (m,)."""
     import torch
 
+    from bigmodel.data.batch import reads
+
     network.eval().cpu()
-    extract = cast("Callable[..., Tensor]", network.features)
+    extract, names = cast("Callable[..., Tensor]", network.features), reads(network)
     features, labels = [torch.zeros(0, 1)], [torch.zeros(0, dtype=torch.int64)]
     with torch.no_grad():
-        for *inputs, target in batches:
-            features.append(extract(*inputs))
-            labels.append(target)
+        for batch in batches:
+            features.append(extract(*[batch.inputs[name] for name in names]))
+            labels.append(batch.target)
     return torch.cat(features[1:] or features), torch.cat(labels)

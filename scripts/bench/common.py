@@ -16,14 +16,20 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def arguments(description: str | None, part: Sequence[int] = ()) -> argparse.Namespace:
-    """`--json FILE`, `--data DIR`, `--quick`; `--part N` where there are several."""
+def arguments(
+    description: str | None, part: Sequence[int] = (), peer: bool = False
+) -> argparse.Namespace:
+    """`--json`, `--data`, `--quick`; `--part N` of several; `--peer-python` of other packages."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="write the result there")
     parser.add_argument(
         "--data", type=Path, default=ROOT.parent / "shared" / "data", help="the data sets"
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: its figures say nothing")
+    if peer:
+        parser.add_argument(
+            "--peer-python", type=Path, help="the interpreter of the peers' own environment"
+        )
     if part:
         parser.add_argument("--part", type=int, choices=part, help="run this part alone")
     return parser.parse_args()

@@ -3,9 +3,12 @@
 Each variant trains the same network on the same synthetic tensors (40 numbers, 10 categories of
 2..1000 levels), with the same batch, optimizer and thread count; rows per second of whole epochs,
 validation excluded. Variants take turns; the table shows medians, and ratios with their spread.
+`--peer-python FILE` adds pytorch-tabular, from the environment of that interpreter.
 """
 
+import json
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +23,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import Accuracy
 
+from bigmodel.data.batch import Batch
 from bigmodel.data.loader import TensorLoader
 from bigmodel.data.spec import ModelSpec
 from bigmodel.models.networks.mlp import MLP
@@ -93,11 +97,12 @@ def ours(data: tuple[torch.Tensor, ...], batch: int, epochs: int) -> float:
             gradient_clip_val=1.0,
             log_every_n_steps=50,
         )
-        few = tuple(x[:1024] for x in data)
+        numeric, categorical, target = data
+        rows = Batch({"numeric": numeric, "categorical": categorical}, target)
         trainer.fit(
             task,
-            TensorLoader(data, batch, seed=0, shuffle=True, drop_last=True),
-            TensorLoader(few, 1024, seed=0, shuffle=False, drop_last=False),
+            TensorLoader(rows, batch, seed=0, shuffle=True, drop_last=True),
+            TensorLoader(rows.of(lambda x: x[:1024]), 1024, seed=0, shuffle=False, drop_last=False),
         )
     return trainer.throughput.rows_per_second()
 
@@ -162,17 +167,29 @@ def scikit_learn(data: tuple[torch.Tensor, ...], batch: int, epochs: int) -> flo
     return len(X) / (time.perf_counter() - started)
 
 
+def pytorch_tabular(python: Path, rows: int) -> dict[int, float]:
+    """One fit for each batch, in a process of the peer's own environment."""
+    script = Path(__file__).with_name("peer_pytorch_tabular.py")
+    command = [str(python), str(script), str(rows), *map(str, TARGETS)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {int(k): v for k, v in json.loads(done.stdout.splitlines()[-1]).items()}
+
+
 def main() -> None:
-    arguments = common.arguments(__doc__)
+    arguments = common.arguments(__doc__, peer=True)
     rounds, rows = (2, 20_000) if arguments.quick else (5, 100_000)
     data = tensors(rows)
     peers = [per_row, tutorial, scikit_learn]
     table, targets = [], []
+    python = arguments.peer_python
+    peer = [pytorch_tabular(python, rows) for _ in range(rounds)] if python else []
     for batch, target in TARGETS.items():
         speeds: dict[str, list[float]] = {}
         for _ in range(rounds):
             for variant in [bare, ours, bare, ours, *peers]:
                 speeds.setdefault(variant.__name__, []).append(variant(data, batch, 3))
+        if peer:
+            speeds["pytorch_tabular"] = [found[batch] for found in peer]
         limit = speeds["bare"]
         for name, values in speeds.items():
             paired = [v / statistics.median(limit) for v in values]

@@ -23,7 +23,7 @@ from PIL import Image
 from pytorch_lightning import seed_everything
 from torch import Tensor, nn
 
-from bigmodel.data.encoder import Encoder
+from bigmodel.data.encoder import Encoded, Encoder
 from bigmodel.data.prepare import Prepared
 from bigmodel.data.schema import Schema, Target
 from bigmodel.data.spec import ModelSpec
@@ -112,8 +112,9 @@ def prepared(parts: dict[str, tuple[np.ndarray, np.ndarray]], seed: int) -> Prep
     return Prepared(
         schema=Schema((), Target("class", "multiclass", "str", tuple(map(str, range(10))))),
         encoder=Encoder((), ()),
-        numeric=(numeric - numeric.mean()) / numeric.std(),
-        categorical=np.zeros((len(numeric), 0), dtype=np.int32),
+        inputs=Encoded(
+            (numeric - numeric.mean()) / numeric.std(), np.zeros((len(numeric), 0), dtype=np.int32)
+        ),
         target=np.concatenate([labels[chosen], test_labels]).astype(np.int64),
         split=np.repeat(np.array([TRAIN, TEST], dtype=np.int8), [len(chosen), len(test_labels)]),
         side=np.zeros((len(numeric), 0)),

@@ -10,8 +10,8 @@ from typing import Any
 import common
 import numpy as np
 import torch
-from torch import Tensor
 
+from bigmodel.data.batch import Batch
 from bigmodel.data.loader import TensorLoader
 from bigmodel.data.spec import ModelSpec
 from bigmodel.models.networks.mlp import MLP
@@ -32,7 +32,7 @@ SPEC = ModelSpec(
 BATCH, EPOCHS = 256, 3
 
 
-def rows_per_second(plan: Plan, tensors: tuple[Tensor, ...]) -> float:
+def rows_per_second(plan: Plan, tensors: Batch) -> float:
     task = Task(
         MLP, spec=SPEC, plan=plan, monitor="val/macro_f1",
         optimizer=partial(torch.optim.AdamW, fused=True),
@@ -45,7 +45,7 @@ def rows_per_second(plan: Plan, tensors: tuple[Tensor, ...]) -> float:
             run_dir=Path(folder), seed=0, callbacks=[Checkpoints()], logger=False,
             accelerator="cpu", devices=1, max_epochs=EPOCHS, gradient_clip_val=1.0,
         )  # fmt: skip
-        trainer.fit(task, loader, TensorLoader(tuple(t[:1024] for t in tensors), 1024))
+        trainer.fit(task, loader, TensorLoader(tensors.of(lambda t: t[:1024]), 1024))
     return trainer.throughput.rows_per_second()
 
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[
     numeric = torch.randn(count, 40, generator=generator)
     codes = [torch.randint(0, k, (count,), generator=generator) for k in SPEC.cardinalities]
     target = (numeric[:, 0] > 1.5).long()
-    tensors = (numeric, torch.stack(codes, 1).int(), target)
+    tensors = Batch({"numeric": numeric, "categorical": torch.stack(codes, 1).int()}, target)
     table = Rows(target.numpy(), SPEC.classes, np.arange(count))
     plans = {
         "none": Plan(),

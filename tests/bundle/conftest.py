@@ -51,7 +51,7 @@ class Trained:
         encoded = self.encoder.transform(frame)
         self.network.eval()
         with torch.no_grad():
-            tensors = (torch.from_numpy(np.array(part)) for part in encoded)
+            tensors = (torch.from_numpy(np.array(part)) for part in encoded[:2])
             return self.network(*tensors).numpy()
 
     def reference(self, frame: pd.DataFrame) -> np.ndarray:
@@ -120,7 +120,7 @@ def train(target: Target, steps: int = 60) -> Trained:
         train_rows=len(frame),
     )
     network = Network(spec)
-    inputs = [torch.from_numpy(np.array(part)) for part in encoder.transform(frame)]
+    inputs = [torch.from_numpy(np.array(part)) for part in encoder.transform(frame)[:2]]
     if target.task == "regression":
         wanted = torch.tensor((frame[target.name].to_numpy() - target.offset) / target.scale)
         loss = lambda out: nn.functional.mse_loss(out[:, 0], wanted.float())  # noqa: E731

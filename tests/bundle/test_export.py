@@ -23,7 +23,7 @@ def network(network_type):
     def make(given: ModelSpec) -> torch.nn.Module:
         torch.manual_seed(1)
         made = network_type(given)
-        made(*map(torch.from_numpy, rows(given, 64)))
+        made(*map(torch.from_numpy, rows(given, 64)[:2]))
         return made
 
     return make
@@ -53,7 +53,7 @@ def test_the_graph_gives_the_networks_numbers_for_any_number_of_rows(
     for n in (1, 2, 1000, ROWS + 1, 10_000):
         encoded = rows(given, n)
         with torch.no_grad():
-            expected = trained(*map(torch.from_numpy, encoded)).numpy()
+            expected = trained(*map(torch.from_numpy, encoded[:2])).numpy()
         np.testing.assert_allclose(engine.run(encoded), expected, atol=1e-5)
 
 

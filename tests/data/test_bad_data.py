@@ -19,7 +19,7 @@ QUOTE = (
 
 
 def test_the_good_table_is_good(write, prepared):
-    assert prepared(write(GOOD)).numeric.shape == (40, 2)
+    assert prepared(write(GOOD)).inputs.numeric.shape == (40, 2)
 
 
 def test_a_missing_file(complaint, tmp_path, monkeypatch):
@@ -119,7 +119,7 @@ def test_a_short_line_in_a_large_file(complaint, write):
 
 
 def test_a_missing_last_value_is_no_short_line(prepared, write):
-    assert prepared(write("y,n,x\n" + "a,1,2\nb,2,\n" * 20)).numeric.shape == (40, 3)
+    assert prepared(write("y,n,x\n" + "a,1,2\nb,2,\n" * 20)).inputs.numeric.shape == (40, 3)
 
 
 @pytest.mark.parametrize(

@@ -39,14 +39,17 @@ def prepare(path: Path, **settings: object) -> Prepared:
 
 def is_mapped(prepared: Prepared) -> bool:
     """Whether the arrays are those of a file."""
-    return isinstance(prepared.numeric.base, np.memmap)
+    return isinstance(prepared.inputs.numeric.base, np.memmap)
 
 
 def assert_equal(ours: Prepared, theirs: Prepared) -> None:
     assert ours.schema == theirs.schema
     assert ours.quality == theirs.quality
     pd.testing.assert_frame_equal(ours.sample, theirs.sample)
-    for name in ("numeric", "categorical", "target", "split", "side"):
+    assert ours.inputs.named().keys() == theirs.inputs.named().keys()
+    for name, array in ours.inputs.named().items():
+        np.testing.assert_array_equal(array, theirs.inputs.named()[name])
+    for name in ("target", "split", "side"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
         assert getattr(ours, name).dtype == getattr(theirs, name).dtype
     encoded = zip(
@@ -66,7 +69,8 @@ def test_the_second_time_the_same_table_comes_from_the_cache(table):
 def test_a_cached_table_trains_batches(table):
     prepare(table)
     data = CsvData(str(table), target="y", batch_size=40)
-    numeric, _, target = next(iter(data.train_dataloader()))
+    batch = next(iter(data.train_dataloader()))
+    numeric, target = batch.inputs["numeric"], batch.target
     assert len(numeric) == len(target) == 40
     assert is_mapped(data.prepared)
     numeric += 1  # what a batch becomes must never reach the file
@@ -76,7 +80,7 @@ def test_a_cached_table_trains_batches(table):
 def test_a_table_without_categories_is_kept_too(write):
     path = write("n,x,y\n" + "1,2,a\n3,4,b\n" * 20)
     assert_equal(prepare(path), prepare(path))
-    assert prepare(path).categorical.shape == (40, 0)
+    assert prepare(path).inputs.categorical.shape == (40, 0)
 
 
 def test_content_counts_not_the_name_or_the_time(table, tmp_path):
@@ -219,7 +223,7 @@ path = Path(sys.argv[1])
 settings = Settings("y", None, Split(), None, 0)
 key = fingerprint([path], settings, folder() / "files")
 prepared = cached(key, lambda: prepare({0: read_frame(path)}, settings))
-print(repr(float(prepared.numeric.sum())), int(prepared.split.sum()))
+print(repr(float(prepared.inputs.numeric.sum())), int(prepared.split.sum()))
 """
 
 

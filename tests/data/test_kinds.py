@@ -125,7 +125,7 @@ def test_na_is_a_category_with_a_code_of_its_own(write, prepared):
     found, table = column(write, prepared, ["a", "NA", None] * 20)
     assert found.categories == ("NA", "a")
     assert table.encoder.cardinalities == (4,)
-    assert len(np.unique(table.categorical)) == 3
+    assert len(np.unique(table.inputs.categorical)) == 3
 
 
 def test_the_schema_tells_what_training_saw(people, write, prepared):
@@ -168,4 +168,4 @@ def test_parquet_types_are_understood(tmp_path):
         "whole": "numeric", "small": "numeric", "half": "numeric", "flag": "boolean",
         "words": "categorical", "day": "datetime", "moment": "datetime", "user_id": "id",
     }  # fmt: skip
-    assert np.isfinite(table.numeric).all()
+    assert np.isfinite(table.inputs.numeric).all()

@@ -5,20 +5,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bigmodel.data.batch import Batch
 from bigmodel.data.loader import TensorLoader
 
 
 def loader(rows: int = 10, batch_size: int = 3, **options: object) -> TensorLoader:
-    tensors = (
-        torch.arange(rows, dtype=torch.float32)[:, None],
-        torch.zeros(rows, 0, dtype=torch.int32),
-        torch.arange(rows),
-    )
-    return TensorLoader(tensors, batch_size, **options)
+    inputs = {
+        "numeric": torch.arange(rows, dtype=torch.float32)[:, None],
+        "categorical": torch.zeros(rows, 0, dtype=torch.int32),
+    }
+    return TensorLoader(Batch(inputs, torch.arange(rows)), batch_size, **options)
 
 
 def targets(batches: object) -> list[list[int]]:
-    return [target.tolist() for _, _, target in batches]
+    return [batch.target.tolist() for batch in batches]
 
 
 def test_an_evaluation_gives_every_row_once_in_order():
@@ -27,7 +27,8 @@ def test_an_evaluation_gives_every_row_once_in_order():
 
 
 def test_all_parts_of_a_batch_are_of_the_same_rows():
-    for numeric, categorical, target in loader(shuffle=True, drop_last=True):
+    for inputs, target, *_ in loader(shuffle=True, drop_last=True):
+        numeric, categorical = inputs.values()
         assert numeric[:, 0].tolist() == target.tolist()
         assert categorical.shape == (len(target), 0)
         assert (numeric.dtype, categorical.dtype) == (torch.float32, torch.int32)
@@ -56,8 +57,8 @@ def test_a_resumed_loader_gives_the_batches_that_were_to_come(stop, batch_size):
     expected = [batch for _ in range(3) for batch in targets(undisturbed)]
     stopped, given_batches, state = loader(**options), [], None
     while len(given_batches) < min(stop, len(expected)):
-        for _, _, target in stopped:
-            given_batches.append(target.tolist())
+        for batch in stopped:
+            given_batches.append(batch.target.tolist())
             state = stopped.state_dict()
             if len(given_batches) == stop:
                 break

@@ -36,13 +36,14 @@ def test_all_rows_come_in_their_part_and_only_there(people, write):
     for part, loader in enumerate(loaders):
         rows = prepared.rows(part)
         assert set(loader.rows.tolist()) == set(rows.tolist())
-        numeric, categorical, target = next(iter(loader))
+        inputs, target, *_ = next(iter(loader))
+        numeric, categorical = inputs["numeric"], inputs["categorical"]
         assert (numeric.dtype, categorical.dtype) == (torch.float32, torch.int32)
         assert numeric.shape[1] == data.spec.n_numeric
         assert categorical.shape[1] == len(data.spec.cardinalities)
         assert target.dtype == torch.int64
         if part:
-            np.testing.assert_array_equal(numeric.numpy(), prepared.numeric[rows])
+            np.testing.assert_array_equal(numeric.numpy(), prepared.inputs.numeric[rows])
             np.testing.assert_array_equal(target.numpy(), prepared.target[rows])
     assert len(loaders[0]) == data.spec.train_rows // 50
 
@@ -75,8 +76,8 @@ def test_ready_made_splits_are_encoded_like_the_rest(people, write):
     path = write(people.to_csv(index=False))
     test = write(people.iloc[:50].to_csv(index=False), "test.csv")
     found = CsvData(str(path), test_path=str(test), target="y").prepared
-    np.testing.assert_array_equal(found.numeric[:50], found.numeric[240:])
-    np.testing.assert_array_equal(found.categorical[:50], found.categorical[240:])
+    np.testing.assert_array_equal(found.inputs.numeric[:50], found.inputs.numeric[240:])
+    np.testing.assert_array_equal(found.inputs.categorical[:50], found.inputs.categorical[240:])
     np.testing.assert_array_equal(found.target[:50], found.target[240:])
 
 
@@ -85,8 +86,8 @@ def test_parquet_and_csv_of_one_table_are_the_same(people, write, tmp_path):
     csv = CsvData(str(write(people.to_csv(index=False))), target="y").prepared
     parquet = ParquetData(str(tmp_path / "t.parquet"), target="y").prepared
     assert parquet.schema == csv.schema
-    np.testing.assert_array_equal(parquet.numeric, csv.numeric)
-    np.testing.assert_array_equal(parquet.categorical, csv.categorical)
+    np.testing.assert_array_equal(parquet.inputs.numeric, csv.inputs.numeric)
+    np.testing.assert_array_equal(parquet.inputs.categorical, csv.inputs.categorical)
     np.testing.assert_array_equal(parquet.split, csv.split)
 
 
@@ -95,9 +96,9 @@ def test_the_sample_are_raw_training_rows(people, write):
     rows = prepared.rows(0)[: len(prepared.sample)]
     assert len(prepared.sample) == 32
     assert prepared.sample["zip"].tolist() == people["zip"].iloc[rows].tolist()
-    numeric, categorical = prepared.encoder.transform(prepared.sample)
-    np.testing.assert_array_equal(numeric, prepared.numeric[rows])
-    np.testing.assert_array_equal(categorical, prepared.categorical[rows])
+    numeric, categorical = prepared.encoder.transform(prepared.sample)[:2]
+    np.testing.assert_array_equal(numeric, prepared.inputs.numeric[rows])
+    np.testing.assert_array_equal(categorical, prepared.inputs.categorical[rows])
 
 
 def test_the_sample_survives_parquet(people, write, tmp_path):

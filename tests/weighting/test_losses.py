@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from bigmodel.data.batch import Batch
 from bigmodel.data.spec import ModelSpec
 from bigmodel.models.task import Task
 from bigmodel.weighting.logits import LDAM, Focal, LogitAdjust
@@ -127,8 +128,9 @@ def step_of(target: list[int], *weight: list[float], plan: Plan | None = None) -
     """Loss and gradient of a training step on a network whose logits are 0."""
     spec = ModelSpec(1, (), "binary", 2, ("common", "rare"), 10)
     task = Task(Constant, spec=spec, optimizer=None, monitor="val/macro_f1", plan=plan)
-    rows = torch.zeros(len(target), 1), torch.zeros(len(target), 0, dtype=torch.int32)
-    loss = task.training_step((*rows, torch.tensor(target), *map(torch.tensor, weight)), 0)
+    none = torch.zeros(len(target), 0, dtype=torch.int32)
+    inputs = {"numeric": torch.zeros(len(target), 1), "categorical": none}
+    loss = task.training_step(Batch(inputs, torch.tensor(target), *map(torch.tensor, weight)), 0)
     loss.backward()
     return loss.item(), task.network.logits.grad.tolist()
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bigmodel.data.batch import Batch
 from bigmodel.data.loader import TensorLoader
 from bigmodel.weighting.draws import Draws
 from bigmodel.weighting.plan import Plan
@@ -80,7 +81,7 @@ def test_without_replacement_all_of_a_class_come_before_one_comes_again(counts, 
 
 def test_two_processes_share_the_very_batches_of_one():
     count = int(COUNTS.sum())
-    tensors = (torch.arange(count)[:, None].float(), torch.zeros(count, 0), torch.arange(count))
+    tensors = Batch({}, torch.arange(count))
     draws = Draws(Plan(sampler=sampler("balanced")), epochs=4)
     loaders = [
         TensorLoader(
@@ -89,36 +90,36 @@ def test_two_processes_share_the_very_batches_of_one():
         for rank, size in ((0, 1), (0, 2), (1, 2))
     ]
     for whole, first, second in zip(*loaders, strict=True):
-        both = torch.cat([first[2], second[2]])
-        assert sorted(both.tolist()) == sorted(whole[2].tolist())
+        both = torch.cat([first.target, second.target])
+        assert sorted(both.tolist()) == sorted(whole.target.tolist())
 
 
 def test_a_row_keeps_its_weight_wherever_it_is_drawn():
     count = int(COUNTS.sum())
-    tensors = (torch.arange(count)[:, None].float(), torch.zeros(count, 0), torch.arange(count))
+    tensors = Batch({}, torch.arange(count))
     weight = np.linspace(0.5, 1.5, count)
     draws = Draws(Plan(sampler=sampler("balanced"), weight=weight), epochs=4)
     loader = TensorLoader(tensors, 8, shuffle=True, rows=torch.arange(count), draws=draws)
-    for _, _, row, carried in loader:
-        assert carried.tolist() == pytest.approx(weight[row].tolist())
+    for batch in loader:
+        assert batch.weight.tolist() == pytest.approx(weight[batch.target].tolist())
 
 
 def test_the_epochs_differ_and_each_comes_again_after_a_resume():
     count = int(COUNTS.sum())
-    tensors = (torch.arange(count)[:, None].float(), torch.zeros(count, 0), torch.arange(count))
+    tensors = Batch({}, torch.arange(count))
 
     def loader(seed: int = 0) -> TensorLoader:
         draws = Draws(Plan(sampler=sampler("progressive")), epochs=3)
         return TensorLoader(tensors, 8, seed=seed, shuffle=True, drop_last=True, draws=draws)
 
     undisturbed = loader()
-    epochs = [[batch[2].tolist() for batch in undisturbed] for _ in range(3)]
+    epochs = [[batch.target.tolist() for batch in undisturbed] for _ in range(3)]
     assert epochs[0] != epochs[1] != epochs[2]
-    assert epochs[0] != [batch[2].tolist() for batch in loader(seed=1)]
+    assert epochs[0] != [batch.target.tolist() for batch in loader(seed=1)]
     resumed = loader()
     resumed.load_state_dict({"epoch": 1, "position": 4})
-    assert [batch[2].tolist() for batch in resumed] == epochs[1][4:]
-    assert [batch[2].tolist() for batch in resumed] == epochs[2]
+    assert [batch.target.tolist() for batch in resumed] == epochs[1][4:]
+    assert [batch.target.tolist() for batch in resumed] == epochs[2]
 
 
 @pytest.mark.slow

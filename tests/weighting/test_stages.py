@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bigmodel.data.batch import Batch
 from bigmodel.errors import UserError
 from bigmodel.weighting.stages import CRT, TauNorm
 
@@ -22,9 +23,10 @@ class Plain(nn.Module):
         return self.head(self.features(numeric, categorical))
 
 
-def batch(features: list[list[float]], labels: list[int]) -> tuple[Tensor, ...]:
+def batch(features: list[list[float]], labels: list[int]) -> Batch:
     none = torch.zeros(len(labels), 0, dtype=torch.int32)
-    return torch.tensor(features), none, torch.tensor(labels)
+    inputs = {"numeric": torch.tensor(features), "categorical": none}
+    return Batch(inputs, torch.tensor(labels))
 
 
 def test_tau_norm_takes_the_tau_that_is_best_on_validation():
