@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,9 +36,9 @@ def build(
     """The network for a table of this shape.
 
     Its constructor gets what it asks for by name: `n_numeric`, `cardinalities`, `n_outputs`,
-    `vocabulary`, `length`, `image` (see `ModelSpec`), `task`; `train` and `val` (`Part`). `weight`
-    (n,) are the weights of all rows of the table. Raises UserError when the network reads what
-    the table does not have.
+    `vocabulary`, `length`, `image` (see `ModelSpec`), `task`; and `train` and `val`, each a
+    function that gives the `Part`. `weight` (n,) are the weights of all rows of the table. Raises
+    UserError when the network reads what the table does not have.
     """
     asked = inspect.signature(network).parameters
     offered: dict[str, Callable[[], Any]] = {
@@ -48,8 +49,8 @@ def build(
         "length": lambda: spec.length,
         "image": lambda: spec.image,
         "task": lambda: spec.task,
-        "train": lambda: _part(spec, TRAIN, weight),
-        "val": lambda: _part(spec, VAL, weight),
+        "train": lambda: partial(_part, spec, TRAIN, weight),
+        "val": lambda: partial(_part, spec, VAL, weight),
     }
     made = network(**{name: give() for name, give in offered.items() if name in asked})
     for name in reads(made):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 class TableInputs(nn.Module):
     """Concatenates the numeric columns with one learnt embedding per category.
 
+    `numbers`, when given, turns the numbers (n, n_numeric) into (n, n_numeric, `dim`) first.
     All columns share one embedding matrix, each with its own range of rows: one gather instead
     of one per column. `width` is the length of the vector that comes out.
 
@@ -16,12 +17,20 @@ class TableInputs(nn.Module):
 
     offsets: Tensor
 
-    def __init__(self, n_numeric: int, cardinalities: tuple[int, ...], embedding_dim: int) -> None:
+    def __init__(
+        self,
+        n_numeric: int,
+        cardinalities: tuple[int, ...],
+        embedding_dim: int,
+        numbers: nn.Module | None = None,
+        dim: int = 1,
+    ) -> None:
         super().__init__()
         starts = torch.tensor((0, *cardinalities)).cumsum(0)
         self.register_buffer("offsets", starts[:-1].to(torch.int32), persistent=False)
+        self.numbers = numbers
         self.embedding = nn.Embedding(int(starts[-1]), embedding_dim) if cardinalities else None
-        self.width = n_numeric + len(cardinalities) * embedding_dim
+        self.width = n_numeric * dim + len(cardinalities) * embedding_dim
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, std=embedding_dim**-0.5)
             with torch.no_grad():
@@ -29,6 +38,8 @@ class TableInputs(nn.Module):
 
     def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """(n, n_numeric) float and (n, n_categorical) int32 to (n, width) float."""
+        if self.numbers is not None:
+            numeric = self.numbers(numeric).flatten(1)
         if self.embedding is None:
             return numeric
         embedded = self.embedding(categorical + self.offsets).flatten(1)

@@ -1,12 +1,15 @@
 """A multilayer perceptron over numbers and embedded categories."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
+from bigmodel.data.schema import Task
+from bigmodel.models.build import Part
 from bigmodel.models.networks.inputs import TableInputs
+from bigmodel.models.networks.numbers import Numbers
 
 __all__ = ["MLP"]
 
@@ -16,8 +19,9 @@ NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": nn.Identity}
 class MLP(nn.Module):
     """Blocks of linear, normalisation, ReLU and dropout, then a linear head.
 
-    `hidden` are the widths of the blocks. The network is called with (n, n_numeric) float32 and
-    (n, n_categorical) int32, and gives (n, n_outputs) float32: logits, or a standardised value.
+    `hidden` are the widths of the blocks, `numbers` how the numbers are embedded, if at all. The
+    network is called with (n, n_numeric) float32 and (n, n_categorical) int32, and gives
+    (n, n_outputs) float32: logits, or a standardised value.
     """
 
     def __init__(
@@ -25,14 +29,21 @@ class MLP(nn.Module):
         n_numeric: int,
         cardinalities: tuple[int, ...],
         n_outputs: int,
+        task: Task = "multiclass",
+        train: Callable[[], Part] | None = None,
         *,
         hidden: Sequence[Annotated[int, Gt(0)]] = (256, 256),
+        numbers: Numbers | None = None,
         embedding_dim: Annotated[int, Gt(0)] = 8,
         norm: Literal["batch", "layer", "none"] = "batch",
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
-        self.inputs = TableInputs(n_numeric, tuple(cardinalities), embedding_dim)
+        embedding, dim = None, 1
+        if numbers is not None and n_numeric:
+            assert train is not None
+            embedding, dim = numbers.layer(n_numeric, task, train), numbers.dim
+        self.inputs = TableInputs(n_numeric, tuple(cardinalities), embedding_dim, embedding, dim)
         layers: list[nn.Module] = []
         width = self.inputs.width
         for size in hidden:
