@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bigmodel.config.runtime import Runtime
 from bigmodel.data.batch import Batch, ask
 from bigmodel.data.spec import ModelSpec
+from bigmodel.errors import UserError
 from bigmodel.models.build import build
 from bigmodel.training.metrics import SplitMetrics, from_confusion
 from bigmodel.training.steps import total_steps
@@ -58,6 +59,12 @@ class Task(LightningModule):
             self.network.head = self.plan.head(head_of(self.network, "this loss"))
         if self.plan.stage is not None:
             head_of(self.network, "a second stage")  # refused now, not after the fit
+        if not self.trains and (self.plan.loss or self.plan.sampler or self.plan.early is not None):
+            raise UserError(
+                f"weighting: {type(self.network).__name__} is not trained step by step: it takes "
+                "weights, and no loss, order or schedule; use weighting=inverse, "
+                "logit_adjust_posthoc or none"
+            )
         self.spec = spec
         self.monitor = monitor
         make_loss = self.plan.loss or CrossEntropy
@@ -75,6 +82,11 @@ class Task(LightningModule):
     def classifies(self) -> bool:
         """Whether the target is a class."""
         return self.spec.task != "regression"
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is left to learn by gradient."""
+        return any(parameter.requires_grad for parameter in self.network.parameters())
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning sets this one some fifty times a step; nn.Module's checks cost 0.1 ms of it

@@ -67,6 +67,8 @@ def report_data(data: TableData, plan: Plan, trainer: Trainer) -> None:
 
 def fit(trainer: Trainer, model: Task, data: TableData) -> None:
     """Fit until the end or early stopping, then take the best weights."""
+    if not model.trains:
+        return
     run_dir = Path(trainer.default_root_dir)
     data.draws = Draws(model.plan, trainer.max_epochs or 1)
     if data.augment is not None:
