@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bigmodel.bundle.trees import with_tree_ensembles
 from bigmodel.data.batch import reads
 from bigmodel.data.spec import ModelSpec
 
@@ -47,7 +48,7 @@ def to_onnx(network: nn.Module, spec: ModelSpec) -> bytes:
             verbose=False,
         )
     assert program is not None
-    return _stripped(program.model_proto)
+    return _stripped(with_tree_ensembles(program.model_proto))
 
 
 class _Graph(nn.Module):

@@ -32,7 +32,7 @@ class Ranks(nn.Module):
 
     def forward(self, categorical: Tensor) -> Tensor:
         """Codes (n, q) int32 to ranks (n, q) float32."""
-        return self.rank[categorical + self.offsets]
+        return self.rank[(categorical + self.offsets).long()]
 
 
 def _scores(code: np.ndarray, codes: int, told: np.ndarray) -> np.ndarray:
