@@ -24,8 +24,7 @@ from bigmodel.training import ranking, resume
 
 if TYPE_CHECKING:
     from bigmodel.data.tables import TableData
-    from bigmodel.models.task import Task
-    from bigmodel.training.trainer import Trainer
+    from bigmodel.models.auto import Auto
 
 
 @dataclass
@@ -85,7 +84,8 @@ def work(cfg: DictConfig, trust: tuple[str, ...]) -> dict[str, float]:
 def _work(cfg: DictConfig) -> dict[str, float]:
     from pytorch_lightning import seed_everything
 
-    from bigmodel.training import run, tables, weigh
+    from bigmodel.models.task import Task
+    from bigmodel.training import auto, run, tables, weigh
     from bigmodel.training.measure import measure
 
     began = time.perf_counter()
@@ -94,9 +94,9 @@ def _work(cfg: DictConfig) -> dict[str, float]:
     data: TableData = instantiate(cfg.data, **weigh.needs(strategy))
     data.augment = instantiate(cfg.augment)
     data.setup("fit")
-    network = instantiate(cfg.model.network)
+    network = weigh.probe_network(instantiate(cfg.model.get("network")))
     plan = weigh.plan_for(strategy, data, network, Path(cfg.run_dir))
-    model: Task = instantiate(
+    model: Task | Auto = instantiate(
         cfg.model,
         spec=data.spec,
         optimizer=instantiate(cfg.optimizer),
@@ -104,15 +104,9 @@ def _work(cfg: DictConfig) -> dict[str, float]:
         monitor=run.monitored(cfg, data),
         plan=plan,
     )
-    trainer: Trainer = instantiate(
-        cfg.trainer,
-        run_dir=Path(cfg.run_dir),
-        seed=cfg.seed,
-        callbacks=run.present(instantiate(cfg.callbacks)),
-        logger=instantiate(cfg.logger) or False,
-    )
+    trainer = run.trainer_for(cfg)
     run.report_data(data, plan, trainer)
-    run.fit(trainer, model, data)
+    model = run.fit(trainer, model, data) if isinstance(model, Task) else auto.fit(model, cfg, data)
     if not trainer.is_global_zero:
         return {}
     measured = measure(model, data)

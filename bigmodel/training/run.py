@@ -12,6 +12,7 @@ from pytorch_lightning import Callback
 from bigmodel import files
 from bigmodel.bundle.export import to_onnx
 from bigmodel.bundle.write import write_bundle as write
+from bigmodel.config.instantiate import instantiate
 from bigmodel.data.batch import Batch
 from bigmodel.data.quality import lines
 from bigmodel.data.splits import TRAIN
@@ -54,6 +55,18 @@ def monitor_of(cfg: DictConfig, metrics: dict[str, float]) -> str:
     return cfg.monitor or default_monitor("regression" if "val/rmse" in metrics else "multiclass")
 
 
+def trainer_for(cfg: DictConfig, *others: Callback) -> Trainer:
+    """The config's trainer, which works in `cfg.run_dir`, with its callbacks and `others`."""
+    trainer: Trainer = instantiate(
+        cfg.trainer,
+        run_dir=Path(cfg.run_dir),
+        seed=cfg.seed,
+        callbacks=[*present(instantiate(cfg.callbacks)), *others],
+        logger=instantiate(cfg.logger) or False,
+    )
+    return trainer
+
+
 def report_data(data: TableData, plan: Plan, trainer: Trainer) -> None:
     """Say and save what the table looks like, which row went where, and what it weighs."""
     if not trainer.is_global_zero:
@@ -65,10 +78,10 @@ def report_data(data: TableData, plan: Plan, trainer: Trainer) -> None:
     weigh.keep(plan, data, run_dir)
 
 
-def fit(trainer: Trainer, model: Task, data: TableData) -> None:
-    """Fit until the end or early stopping, then take the best weights."""
+def fit(trainer: Trainer, model: Task, data: TableData) -> Task:
+    """Fit until the end or early stopping, then take the best weights; returns the model."""
     if not model.trains:
-        return
+        return model
     run_dir = Path(trainer.default_root_dir)
     data.draws = Draws(model.plan, trainer.max_epochs or 1)
     if data.augment is not None:
@@ -81,6 +94,7 @@ def fit(trainer: Trainer, model: Task, data: TableData) -> None:
     best = run_dir / "checkpoints" / checkpoints.BEST
     if best.is_file():  # without validation rows there is no best: the last weights stay
         model.load_state_dict(checkpoints.load(best)["state_dict"])
+    return model
 
 
 def write_bundle(

@@ -14,6 +14,8 @@ from bigmodel.data.prepare import Prepared, write_splits
 from bigmodel.data.splits import TRAIN
 from bigmodel.data.tables import TableData
 from bigmodel.models.build import build
+from bigmodel.models.networks.gbdt import GBDT
+from bigmodel.models.networks.mlp import MLP
 from bigmodel.weighting.plan import FEW_EFFECTIVE, Issues, Plan, effective_rows
 from bigmodel.weighting.probe import Probe
 from bigmodel.weighting.rows import Rows
@@ -39,6 +41,14 @@ def rows_of(prepared: Prepared, everywhere: bool = False) -> Rows:
         columns={name: prepared.side[:, index] for index, name in enumerate(names)},
         weighed=np.flatnonzero(prepared.split >= 0) if everywhere else None,
     )
+
+
+def probe_network(network: Any) -> Any:
+    """What strategies train to look at the rows: the run's network, if steps can train one."""
+    made = getattr(network, "func", network)
+    if made is None or made is GBDT:
+        return partial(MLP, norm="layer", dropout=0.2)
+    return network
 
 
 def plan_for(strategy: Strategy | None, data: TableData, network: Any, run_dir: Path) -> Plan:
