@@ -3,6 +3,7 @@
 Gorishniy, Rubachev and Babenko 2022 (arXiv 2203.05556); the layers are those of their package.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated
@@ -75,8 +76,12 @@ class PiecewiseLinear(Numbers):
         part = train()
         numeric = torch.from_numpy(part.inputs.numeric[:MOST_ROWS])
         target = torch.from_numpy(part.target[:MOST_ROWS])
-        edges = [_edges(numeric[:, i], target, self.bins, task) for i in range(n_numeric)]
-        layer: nn.Module = PiecewiseLinearEmbeddings(edges, self.dim, activation=False, version="B")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a number has one bin: then a line is enough
+            edges = [_edges(numeric[:, i], target, self.bins, task) for i in range(n_numeric)]
+            layer: nn.Module = PiecewiseLinearEmbeddings(
+                edges, self.dim, activation=False, version="B"
+            )
         return layer
 
 
@@ -87,7 +92,8 @@ def _edges(values: Tensor, target: Tensor, bins: int, task: Task) -> Tensor:
     low, high = values.min(), values.max()
     if low == high:
         return torch.stack([low - 1, low + 1])
-    grown = {"min_samples_leaf": LEAF_ROWS, "min_impurity_decrease": IMPURITY, "random_state": 0}
+    leaf = min(LEAF_ROWS, max(1, len(values) // 16))
+    grown = {"min_samples_leaf": leaf, "min_impurity_decrease": IMPURITY, "random_state": 0}
     (edges,) = compute_bins(
         values[:, None],
         min(bins, len(values) - 1),
