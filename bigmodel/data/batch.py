@@ -47,7 +47,7 @@ def reads(network: nn.Module) -> tuple[str, ...]:
 @cache
 def _names(forward: Callable[..., Tensor]) -> tuple[str, ...]:
     parameters = list(inspect.signature(forward).parameters.values())[1:]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # such as nn.Sequential's
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # takes whatever comes: a table's
         return TABLE
     return tuple(parameter.name for parameter in parameters)
 
