@@ -142,8 +142,9 @@ def test_trees_refuse_what_only_a_training_step_by_step_can_do(table, here, weig
 
 
 def test_trees_learn_from_weights(table, here):
-    plain = fit(table, "gbdt", here / "plain", *CLASSES)
-    heavy = fit(table, "gbdt", here / "heavy", *CLASSES, "weighting=inverse")
+    tail = [*CLASSES, "data.long_tail.imbalance_factor=5"]
+    plain = fit(table, "gbdt", here / "plain", *tail)
+    heavy = fit(table, "gbdt", here / "heavy", *tail, "weighting=inverse")
     means = [
         bigmodel.load(run.bundle).predict(pd.read_csv(table))["probability/high"].mean()
         for run in (plain, heavy)
