@@ -147,8 +147,8 @@ FILES = {
         "experiment/mine.yaml",
         "# @package _global_\ntrust: [os]\n",
         ["experiment=mine"],
-        "conf/experiment/mine.yaml:2: trust: no such setting; there is callbacks, data, logger, "
-        "model, monitor, name, optimizer, run_dir, scheduler, seed, trainer, weighting",
+        "conf/experiment/mine.yaml:2: trust: no such setting; there is augment, callbacks, data, "
+        "logger, model, monitor, name, optimizer, run_dir, scheduler, seed, trainer, weighting",
     ),
 }
 
