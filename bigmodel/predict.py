@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from bigmodel.bundle.answers import answers_file, check_suffix
 from bigmodel.bundle.load import Bundle, load
 from bigmodel.data.reading import iter_frames
+from bigmodel.data.threads import ahead
 from bigmodel.errors import UserError
 
 USAGE = """usage: bigmodel predict bundle=DIR_OR_ZIP input=FILE output=FILE [KEY=VALUE ...]
@@ -80,22 +80,12 @@ def main(argv: list[str]) -> int:
 def _answers(bundle: Bundle, path: str, chunk_rows: int) -> Iterator[pd.DataFrame]:
     """The answers, frame by frame; a table without id columns gets row numbers."""
     start = 0
-    frames = _ahead(iter_frames(path, bundle.schema, chunk_rows))
+    frames = ahead(iter_frames(path, bundle.schema, chunk_rows))
     for answer in map(bundle.score, frames):
         if not bundle.schema.ids:
             answer.insert(0, ROW, range(start, start + len(answer)))
         start += len(answer)
         yield answer
-
-
-def _ahead(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """The same frames; the next one is read while one is scored."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, frames, None)
-        while (frame := coming.result()) is not None:
-            coming = reader.submit(next, frames, None)
-            yield frame
-            del frame  # while the next one is waited for
 
 
 def _progress() -> Progress:

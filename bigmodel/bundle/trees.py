@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-DOMAIN, OPERATOR = "bigmodel", "Leaves"  # what models/networks/trees.py leaves in the graph
+DOMAIN = "bigmodel"  # of the nodes that models/networks/trees.py leaves in the graph
 _ML, _ML_VERSION = "ai.onnx.ml", 3
 
 Ints = NDArray[np.int64]

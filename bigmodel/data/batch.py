@@ -52,6 +52,11 @@ def _names(forward: Callable[..., Tensor]) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters)
 
 
+def together(output: Tensor) -> Tensor:
+    """(n, n_outputs) of a network in training: the mean of an ensemble's (n, k, n_outputs)."""
+    return output if output.dim() == 2 else output.mean(1)
+
+
 def ask(network: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     """What the network makes of a batch's inputs."""
     output: Tensor = network(*[inputs[name] for name in reads(network)])

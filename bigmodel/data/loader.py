@@ -104,7 +104,7 @@ class TensorLoader:
             batch = tensors.rows(self._share(order, index))
             return augment(batch, self._share(samples, index), epoch)
 
-        yield from ahead(augmented, left)
+        yield from ahead(map(augmented, left))
 
     def _order(self) -> Tensor:
         """The epoch's rows in the epoch's order, the same in every process."""

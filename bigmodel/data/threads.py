@@ -1,9 +1,9 @@
 """Work on arrays in several threads: numpy and Arrow let go of Python while they compute."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -21,13 +21,12 @@ def in_threads(work: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
         return list(pool.map(work, items))
 
 
-def ahead(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
-    """`work` of each item, in their order; the next one is done while one is used."""
-    with ThreadPoolExecutor(1) as worker:
-        coming: Future[Out] | None = None
-        for item in items:
-            done, coming = coming, worker.submit(work, item)
-            if done is not None:
-                yield done.result()
-        if coming is not None:
-            yield coming.result()
+def ahead(items: Iterator[Out]) -> Iterator[Out]:
+    """The same items; the next one is made, in a thread, while one is used."""
+    end = object()
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = maker.submit(next, items, end)
+            yield cast(Out, item)
+            del item  # while the next one is waited for

@@ -9,7 +9,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from bigmodel.config.runtime import Runtime
-from bigmodel.data.batch import Batch, ask
+from bigmodel.data.batch import Batch, ask, together
 from bigmodel.data.spec import ModelSpec
 from bigmodel.errors import UserError
 from bigmodel.models.build import build
@@ -114,8 +114,7 @@ class Task(LightningModule):
             self.loss_sum[0] += loss
             self.loss_sum[1] += 1
             if self.classifies:
-                said = (output if output.dim() == 2 else output.mean(1)).argmax(1)
-                cells = batch.target * self.spec.n_outputs + said
+                cells = batch.target * self.spec.n_outputs + together(output).argmax(1)
                 self.confusion += torch.bincount(cells, minlength=len(self.confusion))
         return loss
 

@@ -19,7 +19,7 @@ from bigmodel.data.splits import VAL
 from bigmodel.data.tables import TableData
 from bigmodel.errors import Interrupted, UserError
 from bigmodel.models.auto import Auto
-from bigmodel.models.networks.ensemble import Ensemble, mixed
+from bigmodel.models.networks.ensemble import Ensemble, comparable, mixed
 from bigmodel.models.task import Task
 from bigmodel.training import run
 from bigmodel.training.calibration import fit_temperature, outputs
@@ -85,10 +85,10 @@ def _fitted(task: Task, cfg: DictConfig, data: TableData, place: Path, seconds: 
 
 def _together(auto: Auto, like: Task, fitted: list[Member], target: Tensor) -> Task:
     """The members that were picked, as one task; says how much each counts."""
-    all_outputs = torch.stack([member.output for member in fitted], 1)
-    temperatures = torch.tensor([member.temperature for member in fitted])
     if len(target):
-        counts = greedy(all_outputs, temperatures, target, auto.picks, like.classifies)
+        scaled = torch.stack([member.output / member.temperature for member in fitted], 1)
+        each = comparable(scaled, like.classifies)
+        counts = greedy(each, target, auto.picks, like.classifies)
     else:
         counts = np.ones(len(fitted), dtype=np.int64)  # nothing to choose by
     weights = (counts / counts.sum()).tolist()
@@ -111,21 +111,19 @@ def _together(auto: Auto, like: Task, fitted: list[Member], target: Tensor) -> T
     )
 
 
-def greedy(
-    outputs: Tensor, temperatures: Tensor, target: Tensor, picks: int, classifies: bool
-) -> NDArray[np.int64]:
+def greedy(each: Tensor, target: Tensor, picks: int, classifies: bool) -> NDArray[np.int64]:
     """How often each of m members is picked, (m,): always the one that helps most.
 
-    `outputs` (n, m, n_outputs) and `target` (n,) are those of validation rows.
+    `each` (n, m, n_outputs) are the members' `comparable` answers to validation rows.
     """
-    members = outputs.shape[1]
+    members = each.shape[1]
     counts = torch.zeros(members)
     for _ in range(picks):
         losses = []
         for member in range(members):
             tried = counts.clone()
             tried[member] += 1
-            answer = mixed(outputs, tried / tried.sum(), temperatures, classifies)
+            answer = mixed(each, tried / tried.sum(), classifies)
             losses.append(_loss(answer, target, classifies))
         counts[int(np.argmin(losses))] += 1
     return counts.numpy().astype(np.int64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bigmodel.data.batch import ask
+from bigmodel.data.batch import ask, together
 
 STEPS = 20  # in an epoch, at least: small tables would see too few otherwise
 MOMENTUM, DECAY = 0.9, 5e-4
@@ -69,6 +69,5 @@ class Probe:
         return torch.cat([self._ask(network, part).softmax(1) for part in parts])
 
     def _ask(self, network: nn.Module, rows: Tensor) -> Tensor:
-        """The network's logits for these rows; the mean of those of an ensemble."""
-        output = ask(network, {name: x[rows] for name, x in self.inputs.items()})
-        return output if output.dim() == 2 else output.mean(1)
+        """The network's logits for these rows, (m, C)."""
+        return together(ask(network, {name: x[rows] for name, x in self.inputs.items()}))

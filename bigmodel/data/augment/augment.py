@@ -15,6 +15,13 @@ from bigmodel.data.batch import Batch
 __all__ = ["Augment"]
 
 
+def rarity(target: Tensor) -> Tensor:
+    """For each class (C,) float32: 0 for the largest, 1 for the rarest, by the log of its size."""
+    counts = torch.bincount(target).clamp(min=1).double()
+    rarer = (counts.max() / counts).log()
+    return (rarer / rarer.max().clamp(min=1e-9)).float()
+
+
 class Step(ABC):
     """Changes some samples of a batch; the random numbers come with it."""
 
@@ -52,9 +59,7 @@ class Augment:
             step.bind(table, rows)
         target = table.target[rows]
         if self.tail and not target.is_floating_point() and len(target):
-            counts = torch.bincount(target).clamp(min=1).double()
-            rarity = (counts.max() / counts).log()
-            self._strength = (1 + self.tail * rarity / rarity.max().clamp(min=1e-9)).float()
+            self._strength = 1 + self.tail * rarity(target)
 
     def __call__(self, batch: Batch, samples: Tensor, epoch: int) -> Batch:
         """The batch after all steps; `samples` (n,) int64 name its rows, see `Draws`."""

@@ -1,5 +1,6 @@
 """Two rows become one: for tables and images alike."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import torch
@@ -39,13 +40,8 @@ class Mixup(Step):
         """Mix rows of the batch."""
         partner, chosen = partners(batch, draws), draws.chance(self.probability)
         share = torch.where(chosen, beta(self.alpha, draws), 1.0)
-        own = draws.uniform("category", batch.inputs["categorical"].shape[1]) < share[:, None]
-        inputs = {
-            name: torch.where(own, x, x[partner])
-            if name == "categorical"
-            else _interpolated(x, x[partner], share)
-            for name, x in batch.inputs.items()
-        }
+        others = {name: x[partner] for name, x in batch.inputs.items()}
+        inputs = blended(batch.inputs, others, share, draws)
         return mixed(batch._replace(inputs=inputs), partner, share)
 
 
@@ -57,6 +53,23 @@ def partners(batch: Batch, draws: Draws) -> Tensor:
     partner = torch.arange(len(batch.target))
     partner[free] = free[draws.uniform("partner")[free, 0].argsort()]
     return partner
+
+
+def blended(
+    inputs: Mapping[str, Tensor], others: Mapping[str, Tensor], share: Tensor, draws: Draws
+) -> dict[str, Tensor]:
+    """`share` (n,) of each row of `inputs` and the rest of `others`, cell by cell.
+
+    A category is taken whole, from `inputs` with the chance `share`.
+    """
+    found = {}
+    for name, own in inputs.items():
+        if name == "categorical":
+            kept = draws.uniform("category", own.shape[1]) < share[:, None]
+            found[name] = torch.where(kept, own, others[name])
+        else:
+            found[name] = _interpolated(own, others[name], share)
+    return found
 
 
 def beta(alpha: float, draws: Draws) -> Tensor:

@@ -6,10 +6,10 @@ import torch
 from annotated_types import Gt, Le
 from torch import Tensor
 
-from bigmodel.data.augment.augment import Step
+from bigmodel.data.augment.augment import Step, rarity
 from bigmodel.data.augment.draws import Draws
-from bigmodel.data.augment.mixing import partners
-from bigmodel.data.batch import Batch
+from bigmodel.data.augment.mixing import blended, partners
+from bigmodel.data.batch import TABLE, Batch
 from bigmodel.errors import UserError
 
 __all__ = ["GaussianNoise", "SwapNoise", "TailRows"]
@@ -50,7 +50,7 @@ class SwapNoise(Step):
         partner = partners(batch._replace(share=None), draws)
         chosen = draws.chance(self.probability)[:, None]
         inputs = dict(batch.inputs)
-        for name in ("numeric", "categorical"):
+        for name in TABLE:
             values = inputs[name]
             swapped = (draws.uniform(name, values.shape[1]) < self.share) & chosen
             inputs[name] = torch.where(swapped, values[partner], values)
@@ -76,21 +76,14 @@ class TailRows(Step):
         self._rows = rows[target.argsort(stable=True)]
         self._counts = torch.bincount(target)
         self._starts = self._counts.cumsum(0) - self._counts
-        rarity = (self._counts.max() / self._counts.clamp(min=1)).log()
-        self._chance = self.probability * rarity / rarity.max().clamp(min=1e-9)
+        self._chance = self.probability * rarity(target)
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
         """Mix rows of tail classes with others of their class."""
         chosen = draws.chance(self._chance[batch.target])
         place = (draws.uniform("partner")[:, 0].double() * self._counts[batch.target]).long()
         partner = self._rows[self._starts[batch.target] + place]
-        share = torch.where(chosen, draws.uniform("share")[:, 0], 1.0)[:, None]
-        numeric, categorical = batch.inputs["numeric"], batch.inputs["categorical"]
-        others = self._inputs["numeric"][partner], self._inputs["categorical"][partner]
-        own = draws.uniform("category", categorical.shape[1]) < share
-        inputs = {
-            **batch.inputs,
-            "numeric": torch.lerp(others[0], numeric, share),
-            "categorical": torch.where(own, categorical, others[1]),
-        }
-        return batch._replace(inputs=inputs)
+        share = torch.where(chosen, draws.uniform("share")[:, 0], 1.0)
+        own = {name: batch.inputs[name] for name in TABLE}
+        others = {name: self._inputs[name][partner] for name in TABLE}
+        return batch._replace(inputs={**batch.inputs, **blended(own, others, share, draws)})

@@ -13,8 +13,6 @@ from bigmodel.data.schema import Task
 from bigmodel.errors import UserError
 from bigmodel.models.networks.trees import Trees
 
-OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
-
 
 class Rows(NamedTuple):
     """What trees learn from: numbers (n, p) float32, targets (n,), and what the rows weigh."""
@@ -53,7 +51,7 @@ def grow(train: Rows, val: Rows, task: Task, n_outputs: int, settings: Settings)
     except ImportError as error:
         raise UserError('model: trees need LightGBM; pip install "bigmodel[boosting]"') from error
     given = {
-        "objective": OBJECTIVES[task],
+        "objective": task,  # called the same there
         "num_leaves": settings.leaves,
         "learning_rate": settings.lr,
         "min_data_in_leaf": settings.min_rows,

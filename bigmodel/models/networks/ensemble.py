@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from bigmodel.data.schema import Task
 
-INPUTS = ("numeric", "categorical")
-
 
 class Ensemble(nn.Module):
     """The weighted mean of fitted table networks: of their probabilities, or of their values.
@@ -36,12 +34,17 @@ class Ensemble(nn.Module):
     def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """The logarithms of the mean probabilities (n, n_outputs), or the mean value (n, 1)."""
         outputs = torch.stack([network(numeric, categorical) for network in self.networks], 1)
-        return mixed(outputs, self.weights, self.temperatures, self.classifies)
+        each = comparable(outputs / self.temperatures[:, None], self.classifies)
+        return mixed(each, self.weights, self.classifies)
 
 
-def mixed(outputs: Tensor, weights: Tensor, temperatures: Tensor, classifies: bool) -> Tensor:
-    """One answer (n, n_outputs) of the `outputs` (n, m, n_outputs) of m networks."""
+def comparable(outputs: Tensor, classifies: bool) -> Tensor:
+    """The log probabilities of m networks' logits (n, m, n_outputs); values as they are."""
+    return outputs.log_softmax(2) if classifies else outputs
+
+
+def mixed(each: Tensor, weights: Tensor, classifies: bool) -> Tensor:
+    """One answer (n, n_outputs) of m `comparable` ones (n, m, n_outputs), which weigh (m,)."""
     if not classifies:
-        return (outputs * weights[:, None]).sum(1)
-    each = (outputs / temperatures[:, None]).log_softmax(2) + weights.log()[:, None]
-    return torch.logsumexp(each, 1)
+        return (each * weights[:, None]).sum(1)
+    return torch.logsumexp(each + weights.log()[:, None], 1)

@@ -28,7 +28,7 @@ class TableInputs(nn.Module):
         super().__init__()
         starts = torch.tensor((0, *cardinalities)).cumsum(0)
         self.register_buffer("offsets", starts[:-1].to(torch.int32), persistent=False)
-        self.numbers = numbers
+        self.numbers, self.dim = numbers, dim
         self.embedding = nn.Embedding(int(starts[-1]), embedding_dim) if cardinalities else None
         self.width = n_numeric * dim + len(cardinalities) * embedding_dim
         if self.embedding is not None:

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from bigmodel.data.schema import Task
 from bigmodel.models.build import Part
-from bigmodel.models.networks.inputs import TableInputs
-from bigmodel.models.networks.numbers import Numbers
+from bigmodel.models.networks.numbers import Numbers, table_inputs
 
 __all__ = ["MLP"]
 
@@ -39,11 +38,7 @@ class MLP(nn.Module):
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
-        embedding, dim = None, 1
-        if numbers is not None and n_numeric:
-            assert train is not None
-            embedding, dim = numbers.layer(n_numeric, task, train), numbers.dim
-        self.inputs = TableInputs(n_numeric, tuple(cardinalities), embedding_dim, embedding, dim)
+        self.inputs = table_inputs(numbers, n_numeric, cardinalities, embedding_dim, task, train)
         layers: list[nn.Module] = []
         width = self.inputs.width
         for size in hidden:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bigmodel.data.schema import Task
 from bigmodel.models.build import Part
+from bigmodel.models.networks.inputs import TableInputs
 
 __all__ = ["Periodic", "PiecewiseLinear"]
 
@@ -29,6 +30,22 @@ class Numbers(ABC):
     @abstractmethod
     def layer(self, n_numeric: int, task: Task, train: Callable[[], Part]) -> nn.Module:
         """For a table with `n_numeric` numbers a row; `train` gives its training rows."""
+
+
+def table_inputs(
+    numbers: Numbers | None,
+    n_numeric: int,
+    cardinalities: tuple[int, ...],
+    embedding_dim: int,
+    task: Task,
+    train: Callable[[], Part] | None,
+) -> TableInputs:
+    """The first layer of a network whose numbers are embedded, or taken as they are."""
+    if numbers is None or not n_numeric:
+        return TableInputs(n_numeric, tuple(cardinalities), embedding_dim)
+    assert train is not None, "embedded numbers need the table's rows"
+    layer = numbers.layer(n_numeric, task, train)
+    return TableInputs(n_numeric, tuple(cardinalities), embedding_dim, layer, numbers.dim)
 
 
 class Periodic(Numbers):

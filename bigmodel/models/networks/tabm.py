@@ -3,18 +3,16 @@
 Gorishniy, Kotelnikov and Babenko 2025 (arXiv 2410.24210); the network is that of their package.
 """
 
-import math
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from bigmodel.data.schema import Task
 from bigmodel.models.build import Part
-from bigmodel.models.networks.inputs import TableInputs
-from bigmodel.models.networks.numbers import Numbers
+from bigmodel.models.networks.ensemble import comparable, mixed
+from bigmodel.models.networks.numbers import Numbers, table_inputs
 
 __all__ = ["TabM"]
 
@@ -49,11 +47,9 @@ class TabM(nn.Module):
         super().__init__()
         import tabm
 
-        layer, dim = None, 1
-        if numbers is not None and n_numeric:
-            layer, dim = numbers.layer(n_numeric, task, train), numbers.dim
         self.classifies = task != "regression"
-        self.inputs = TableInputs(n_numeric, tuple(cardinalities), embedding_dim, layer, dim)
+        self.inputs = table_inputs(numbers, n_numeric, cardinalities, embedding_dim, task, train)
+        embedded, dim = self.inputs.numbers is not None, self.inputs.dim
         scaled = sharing != "packed"  # each member starts by scaling each column at random
         self.view = tabm.EnsembleView(k=members)
         self.body = tabm.make_tabm_backbone(
@@ -64,7 +60,7 @@ class TabM(nn.Module):
             activation="ReLU",
             k=members,
             arch_type=ARCHITECTURES[sharing],
-            start_scaling_init=("random-signs" if layer is None else "normal") if scaled else None,
+            start_scaling_init=("normal" if embedded else "random-signs") if scaled else None,
             start_scaling_init_chunks=[dim] * n_numeric + [embedding_dim] * len(cardinalities)
             if scaled
             else None,
@@ -76,6 +72,9 @@ class TabM(nn.Module):
         output: Tensor = self.heads(self.body(self.view(self.inputs(numeric, categorical))))
         if self.training:
             return output
-        if not self.classifies:
-            return output.mean(1)
-        return torch.logsumexp(output.log_softmax(2), 1) - math.log(output.shape[1])
+        members = output.shape[1]
+        return mixed(
+            comparable(output, self.classifies),
+            output.new_full((members,), 1 / members),
+            self.classifies,
+        )
