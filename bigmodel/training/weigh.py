@@ -1,5 +1,6 @@
 """Weighting as a part of a run: fit the plan on the training rows, say what it does, keep it."""
 
+import inspect
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,6 @@ from bigmodel.data.prepare import Prepared, write_splits
 from bigmodel.data.splits import TRAIN
 from bigmodel.data.tables import TableData
 from bigmodel.models.build import build
-from bigmodel.models.networks.gbdt import GBDT
 from bigmodel.models.networks.mlp import MLP
 from bigmodel.weighting.plan import FEW_EFFECTIVE, Issues, Plan, effective_rows
 from bigmodel.weighting.probe import Probe
@@ -44,9 +44,12 @@ def rows_of(prepared: Prepared, everywhere: bool = False) -> Rows:
 
 
 def probe_network(network: Any) -> Any:
-    """What strategies train to look at the rows: the run's network, if steps can train one."""
-    made = getattr(network, "func", network)
-    if made is None or made is GBDT:
+    """What strategies train to look at the rows: the run's network, or a plain perceptron.
+
+    The perceptron where there are several networks, and where making one grows it on all labels
+    (it asks for `val`): it would know those that it should be asked to doubt.
+    """
+    if network is None or "val" in inspect.signature(network).parameters:
         return partial(MLP, norm="layer", dropout=0.2)
     return network
 

@@ -141,6 +141,22 @@ def test_trees_refuse_what_only_a_training_step_by_step_can_do(table, here, weig
         fit(table, "gbdt", here / "run", *CLASSES, f"weighting={weighting}")
 
 
+@pytest.mark.parametrize("model", ["gbdt", "gbdt_leaves"])
+def test_labels_are_doubted_by_networks_that_have_not_seen_them(model, table, here, monkeypatch):
+    from bigmodel.weighting.probe import Probe
+
+    made, train = [], Probe.train
+
+    def watched(self: Probe, *arguments: object, **settings: object) -> torch.nn.Module:
+        made.append(type(self.network()).__name__)
+        return train(self, *arguments, **settings)
+
+    monkeypatch.setattr(Probe, "train", watched)
+    quick = ["weighting=quality_confident", "weighting.epochs=2", "weighting.folds=2"]
+    fit(table, model, here / "run", *CLASSES, *quick)
+    assert made == ["MLP", "MLP"], "grown trees know the labels of every row"
+
+
 def test_trees_learn_from_weights(table, here):
     tail = [*CLASSES, "data.long_tail.imbalance_factor=5"]
     plain = fit(table, "gbdt", here / "plain", *tail)
