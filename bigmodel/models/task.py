@@ -99,13 +99,24 @@ class Task(LightningModule):
         """What the network gives: logits (n, n_outputs), or the standardised value (n, 1)."""
         return ask(self.network, inputs)
 
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """The batch on the device; it comes from the CPU, and there it stays as it is.
+
+        Lightning would walk through it, for longer than it takes to choose its rows.
+        """
+        if device.type == "cpu":
+            return batch
+        return batch.of(lambda tensor: tensor.to(device, non_blocking=True))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean over the batch of each row's loss times its weight.
 
         Divided by the number of rows, never by the sum of weights: a batch of rare rows has to
         count for more than one of common rows.
         """
-        output = self(batch.inputs)
+        output = ask(self.network, batch.inputs)  # not self(...): its hooks cost on every step
         losses = self._losses(output, batch.target)
         if batch.other is not None and batch.share is not None:
             losses = torch.lerp(self._losses(output, batch.other), losses, batch.share)
