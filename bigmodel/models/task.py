@@ -99,17 +99,6 @@ class Task(LightningModule):
         """What the network gives: logits (n, n_outputs), or the standardised value (n, 1)."""
         return ask(self.network, inputs)
 
-    def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
-        """The batch on the device; it comes from the CPU, and there it stays as it is.
-
-        Lightning would walk through it, for longer than it takes to choose its rows.
-        """
-        if device.type == "cpu":
-            return batch
-        return batch.of(lambda tensor: tensor.to(device, non_blocking=True))
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean over the batch of each row's loss times its weight.
 
