@@ -68,7 +68,7 @@ class TextEncoding:
 
     def _column(self, values: "pd.Series[Any]", share: int) -> list[Sequence[int]]:
         found = levels(values)
-        texts = [text[: share * _LONGEST_TOKEN] for text in found.texts.tolist()]
+        texts = [text.strip()[: share * _LONGEST_TOKEN] for text in found.texts.tolist()]
         empty = self.vocabulary.empty
         known = [ids[:share] or empty for ids in self.vocabulary.ids(texts)]
         known.append(empty)  # a level of -1 stands for missing
@@ -111,4 +111,4 @@ class TextEncoding:
 
 def texts_of(values: "pd.Series[Any]") -> list[str]:
     """A column's texts, "" where one is missing."""
-    return [text if isinstance(text, str) else "" for text in plain(values).tolist()]
+    return [text.strip() if isinstance(text, str) else "" for text in plain(values).tolist()]

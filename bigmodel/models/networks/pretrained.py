@@ -163,4 +163,4 @@ def _opened(source: str) -> Any:
             f"model.network.source={source}: {type(model).__name__} has a decoder; "
             "name an encoder, such as a BERT"
         )
-    return model
+    return model.train()  # it comes in evaluation mode
