@@ -38,7 +38,7 @@ class BagOfNgrams(TextNetwork):
         *,
         dim: Annotated[int, Gt(0)] = 256,
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
-        token_dropout: Annotated[float, Ge(0), Lt(1)] = 0.3,
+        token_dropout: Annotated[float, Ge(0), Lt(1)] = 0.5,
     ) -> None:
         super().__init__(n_numeric, cardinalities, n_outputs, dim, dropout)
         self.register_buffer("idf", _idf(train, vocabulary))
