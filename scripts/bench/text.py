@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import common
-import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
