@@ -91,7 +91,8 @@ def _work(cfg: DictConfig) -> dict[str, float]:
     began = time.perf_counter()
     seed_everything(cfg.seed, verbose=False)
     strategy = instantiate(cfg.weighting)
-    data: TableData = instantiate(cfg.data, **weigh.needs(strategy))
+    text = instantiate(cfg.model.get("text"))
+    data: TableData = instantiate(cfg.data, text=text, **weigh.needs(strategy))
     data.augment = instantiate(cfg.augment)
     data.setup("fit")
     network = weigh.probe_network(instantiate(cfg.model.get("network")))
@@ -142,10 +143,11 @@ def check(argv: list[str]) -> int:
 
 def _look(cfg: DictConfig) -> None:
     strategy = instantiate(cfg.weighting)
+    text = instantiate(cfg.model.get("text"))
     if strategy is not None:
         from bigmodel.training import weigh
 
-        data: TableData = instantiate(cfg.data, **weigh.needs(strategy))
+        data: TableData = instantiate(cfg.data, text=text, **weigh.needs(strategy))
         strategy.check(weigh.rows_of(data.prepared, strategy.evaluate_weighted))
 
 

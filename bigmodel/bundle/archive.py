@@ -31,6 +31,8 @@ class Archive:
         """What `read` makes of one file. Raises UserError, one line, on whatever goes wrong."""
         try:
             return read(self.files[name])
+        except UserError:  # it has its own line, such as a library to install
+            raise
         except Exception as error:
             raise UserError(
                 f"{self.path}: {name}: not in the format of a bundle "

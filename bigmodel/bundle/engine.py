@@ -44,16 +44,33 @@ class Engine:
 
     def run(self, encoded: Encoded) -> NDArray[np.float32]:
         """The network's output, (n, n_outputs) float32, for n encoded rows."""
-        parts = [self._session.run(["output"], feed)[0] for feed in self._feeds(encoded)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        order = None
+        if "tokens" in self._inputs and encoded.tokens is not None:  # of like length in one run
+            order = np.argsort((encoded.tokens != 0).sum(axis=1), kind="stable")
+        feeds = self._feeds(encoded, order)
+        parts = [self._session.run(["output"], feed)[0] for feed in feeds]
+        output = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if order is None:
+            return output
+        back = np.empty_like(output)
+        back[order] = output
+        return back
 
-    def _feeds(self, encoded: Encoded) -> Iterator[dict[str, NDArray[Any]]]:
-        """The rows in pieces that keep the memory for activations small."""
+    def _feeds(
+        self, encoded: Encoded, order: NDArray[np.intp] | None
+    ) -> Iterator[dict[str, NDArray[Any]]]:
+        """The rows, in this order, in pieces that keep the memory for activations small."""
         given = {name: getattr(encoded, name) for name in self._inputs}
         wide = encoded.tokens is not None or encoded.image is not None
         size = WIDE_ROWS if wide else ROWS
         for start in range(0, len(encoded.numeric) or 1, size):
-            yield {name: array[start : start + size] for name, array in given.items()}
+            rows: Any = slice(start, start + size)
+            if order is None:
+                yield {name: array[rows] for name, array in given.items()}
+                continue
+            feed = {name: array[order[rows]] for name, array in given.items()}
+            longest = int((feed["tokens"] != 0).sum(axis=1).max(initial=1))
+            yield feed | {"tokens": feed["tokens"][:, :longest]}
 
 
 def available_cores() -> int:

@@ -29,19 +29,21 @@ def to_onnx(network: nn.Module, spec: ModelSpec) -> bytes:
     """The network in evaluation mode, as one ONNX file without external data.
 
     The graph has the inputs that `network.forward` reads, under their names and with the shapes
-    of `spec`, less those without columns; the output "output", float32 (n, n_outputs); and any
-    number of rows. The network itself is left as it is: its mode, its device and its gradients.
+    of `spec`, less those without columns; the output "output", float32 (n, n_outputs); any number
+    of rows, and as many tokens as the longest of them has. The network itself is left as it is:
+    its mode, its device and its gradients.
     """
     shapes = {name: spec.shapes[name] for name in reads(network)}
     present = [name for name, shape in shapes.items() if 0 not in shape]
-    rows = torch.export.Dim("rows", min=1, max=_MAX_ROWS)
+    dims = {0: torch.export.Dim("rows", min=1, max=_MAX_ROWS)}
+    texts = dims | {1: torch.export.Dim("length", min=1, max=max(2, spec.length))}
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             _Graph(network, shapes, present),
             tuple(_zeros(_EXAMPLE_ROWS, name, shapes[name]) for name in present),
             input_names=present,
             output_names=["output"],
-            dynamic_shapes=(tuple({0: rows} for _ in present),),
+            dynamic_shapes=(tuple(texts if name == "tokens" else dims for name in present),),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

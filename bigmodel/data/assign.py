@@ -1,6 +1,6 @@
 """Where each row of the tables goes, and what there is to say of that."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,13 +76,15 @@ def thin(long_tail: "LongTail", labels: Labels, target: Target, parts: Parts, se
     return long_tail.thin(labels.astype(np.int64), parts, seed)
 
 
-def row_notes(labels: Labels, target: Target, parts: Parts, split: Split) -> list[str]:
-    """What was decided by rule about rows and classes."""
+def row_notes(
+    labels: Labels, target: Target, parts: Parts, split: Split, fed: Collection[str]
+) -> list[str]:
+    """What was decided by rule about rows and classes; columns `fed` feed the network by word."""
     told = []
     if split.by == "column" and (parts == UNUSED).any():
         told.append(f"rows with other values in {split.column!r} are not used")
     column = split_column(split)
-    if column:
+    if column and column not in fed:
         told.append(f"{column!r} splits the rows and is not fed to the network")
     if target.task == "regression":
         return told

@@ -39,9 +39,10 @@ class Batch(NamedTuple):
         return self.of(lambda tensor: tensor.index_select(0, chosen))
 
 
-def reads(network: nn.Module) -> tuple[str, ...]:
+def reads(network: nn.Module | type[nn.Module]) -> tuple[str, ...]:
     """The names of the inputs that `forward` takes, in its order."""
-    return _names(type(network).forward)
+    kind = network if isinstance(network, type) else type(network)
+    return _names(kind.forward)
 
 
 @cache

@@ -14,13 +14,17 @@ from bigmodel.errors import UserError
 
 
 def find_columns(
-    table: RawTable, left_out: Collection[str], ids: Collection[str], kinds: Mapping[str, Kind]
+    table: RawTable,
+    left_out: Collection[str],
+    ids: Collection[str],
+    kinds: Mapping[str, Kind],
+    texts: bool,
 ) -> tuple[tuple[Column, ...], list[str]]:
     """The columns in their order, and notes on what was decided by rule.
 
     Columns `left_out`, and those without any value, are not among them. `ids` and `kinds` are the
-    user's word, the others are inferred. Raises UserError at a cell that does not fit its column,
-    and when no column is left to learn from.
+    user's word, the others are inferred; `texts` says whether the model reads texts. Raises
+    UserError at a cell that does not fit its column, and when no column is left to learn from.
     """
     told: dict[str, Kind] = {**kinds, **dict.fromkeys(ids, "id")}
     columns, empty = [], []
@@ -39,13 +43,14 @@ def find_columns(
         except Mismatch as found:
             guess = Column(str(name), "numeric", "float64")
             raise misfit(found, guess, table.place, trained=False) from found
-    if not any(column.kind in FEATURE_KINDS for column in columns):
+    feeding = (*FEATURE_KINDS, "text") if texts else FEATURE_KINDS
+    if not any(column.kind in feeding for column in columns):
         unused = ", ".join(f"{c.name} ({c.kind})" for c in columns) or "none at all"
         raise UserError(
             f"{table.name}: no column is left to learn from, only {unused}; give a table with "
-            "others, or set data.kinds.NAME=categorical"
+            "others, set data.kinds.NAME=categorical, or read texts with model=text_cnn"
         )
-    notes = _notes(table.frame, columns, set(told))
+    notes = _notes(table.frame, columns, set(told), texts)
     if empty:
         notes.insert(0, f"columns without any value, not used: {some(empty)}")
     return tuple(columns), notes
@@ -60,11 +65,16 @@ def check_names(names: Collection[str], header: Collection[str], setting: str) -
             raise UserError(f"{setting}: the table has no column {name!r}; {hint}")
 
 
-def _notes(frame: pd.DataFrame, columns: list[Column], told: Collection[str]) -> list[str]:
-    """What was decided without the user's word, and may surprise."""
+def _notes(
+    frame: pd.DataFrame, columns: list[Column], told: Collection[str], texts: bool
+) -> list[str]:
+    """What was decided without the user's word, and may surprise; and texts that nobody reads."""
     found: dict[str, list[str]] = {wording: [] for wording in _WORDINGS}
     for column in columns:
-        if column.name not in told:
+        if column.kind == "text":
+            if not texts:
+                found[AS_TEXT].append(column.name)
+        elif column.name not in told:
             for wording in _surprises(column, frame[column.name]):
                 found[wording].append(column.name)
     return [f"{wording}: {some(names)}" for wording, names in found.items() if names]
@@ -72,7 +82,8 @@ def _notes(frame: pd.DataFrame, columns: list[Column], told: Collection[str]) ->
 
 _WORDINGS = (
     AS_ID := "taken as ids (not fed to the network, copied to predictions)",
-    AS_TEXT := "text columns, not used yet (data.kinds.NAME=categorical feeds one)",
+    AS_TEXT := "text columns, not used: this model reads none (model=text_cnn does, and others; "
+    "data.kinds.NAME=categorical feeds one)",
     CODES := "numbers with leading zeros, kept as text",
     NAMED := 'texts such as "NA" or "?" kept as categories in',
     MARKED := 'texts such as "NA" or "?" taken as missing in',
@@ -81,8 +92,8 @@ _WORDINGS = (
 
 def _surprises(column: Column, values: "pd.Series[Any]") -> Iterator[str]:
     """The notes that a column deserves."""
-    if column.kind in ("id", "text"):
-        yield AS_ID if column.kind == "id" else AS_TEXT
+    if column.kind == "id":
+        yield AS_ID
     elif values.dtype == "str" or isinstance(values.dtype, pd.CategoricalDtype):
         texts = levels(to_texts(values)).texts
         if are_markers(texts).any():

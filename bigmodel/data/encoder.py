@@ -16,6 +16,7 @@ from bigmodel.data.encodings import CategoryEncoding, NumberEncoding, numbers
 from bigmodel.data.learn import Encoding, learn_column
 from bigmodel.data.quantiles import Floats, QuantileMap
 from bigmodel.data.schema import Schema
+from bigmodel.data.text.encoding import TextEncoding
 from bigmodel.data.threads import in_threads
 
 FORMAT = 1
@@ -46,13 +47,17 @@ class Encoder:
     Numbers, booleans and times go through a map from their training quantiles to those of a
     normal distribution; a missing one becomes 0 (the median), and a column that had missing
     values in training has a second number, 0 or 1, that says so. Times also get the sine and
-    cosine of the cycles that they vary in. Categories become codes.
+    cosine of the cycles that they vary in. Categories become codes, and texts tokens where the
+    model reads them.
     """
 
     def __init__(
-        self, numeric: tuple[NumberEncoding, ...], categorical: tuple[CategoryEncoding, ...]
+        self,
+        numeric: tuple[NumberEncoding, ...],
+        categorical: tuple[CategoryEncoding, ...],
+        text: TextEncoding | None = None,
     ) -> None:
-        self.numeric, self.categorical = numeric, categorical
+        self.numeric, self.categorical, self.text = numeric, categorical, text
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, schema: Schema) -> "Encoder":
@@ -64,12 +69,13 @@ class Encoder:
         return cls.of([learn_column(c, frame[c.name], rows)[1] for c in schema.features])
 
     @classmethod
-    def of(cls, encodings: Iterable[Encoding]) -> "Encoder":
+    def of(cls, encodings: Iterable[Encoding], text: TextEncoding | None = None) -> "Encoder":
         """The encoder of these columns."""
         found = list(encodings)
         return cls(
             tuple(encoding for encoding in found if isinstance(encoding, NumberEncoding)),
             tuple(encoding for encoding in found if isinstance(encoding, CategoryEncoding)),
+            text,
         )
 
     @property
@@ -101,7 +107,8 @@ class Encoder:
         categorical = np.empty((len(frame), len(self.categorical)), dtype=np.int32)
         for index, category in enumerate(self.categorical):
             categorical[:, index] = category.codes(frame[category.name])
-        return Encoded(numeric, categorical)
+        tokens = None if self.text is None else self.text.transform(frame)
+        return Encoded(numeric, categorical, tokens)
 
     def _write(self, columns: list[Floats], out: NDArray[np.float32]) -> None:
         """Encode a block of rows of the numeric columns."""
@@ -122,7 +129,11 @@ class Encoder:
             {"name": c.name, "categories": list(c.categories), "missing": c.missing}
             for c in self.categorical
         ]
-        return {"format": FORMAT, "numeric": numeric, "categorical": categorical}, arrays
+        meta: dict[str, Any] = {"format": FORMAT, "numeric": numeric}
+        meta["categorical"] = categorical
+        if self.text is not None:
+            meta["text"] = self.text.state()
+        return meta, arrays
 
     @classmethod
     def from_state(cls, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "Encoder":
@@ -142,4 +153,5 @@ class Encoder:
             CategoryEncoding(str(c["name"]), tuple(map(str, c["categories"])), bool(c["missing"]))
             for c in meta["categorical"]
         )
-        return cls(numeric, categorical)
+        text = TextEncoding.from_state(meta["text"]) if "text" in meta else None
+        return cls(numeric, categorical, text)

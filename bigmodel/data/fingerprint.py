@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,11 @@ def _xxh3(source: Path) -> str:
 def _code() -> str:
     """Our reading and encoding, and the libraries that it rests on."""
     digest = hashlib.sha256()
-    for module in sorted(Path(__file__).parent.glob("*.py")):
+    for module in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(module.read_bytes())
-    for library in ("numpy", "pandas", "pyarrow"):
-        digest.update(version(library).encode())
+    for library in ("numpy", "pandas", "pyarrow", "tokenizers"):
+        with suppress(PackageNotFoundError):  # the last is an extra
+            digest.update(version(library).encode())
     return digest.hexdigest()
 
 

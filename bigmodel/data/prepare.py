@@ -22,6 +22,7 @@ from bigmodel.data.schema import Column, Kind, Schema, Task
 from bigmodel.data.side import side_columns, side_notes
 from bigmodel.data.splits import NAMES, ROW_ORDER, TRAIN, Parts, Split
 from bigmodel.data.target import Labels, with_scale
+from bigmodel.data.text.reader import Reader, read_texts
 from bigmodel.data.texts import compact, plain
 from bigmodel.data.threads import in_threads
 from bigmodel.errors import UserError
@@ -48,6 +49,7 @@ class Settings:
     quality: bool = True
     side: tuple[str, ...] = ()  # columns that weigh the rows
     request: tuple[str, ...] = ()  # those of them that a prediction needs, too
+    text: Reader | None = None  # how the model reads text columns, if it does
 
     def told_kinds(self) -> dict[str, Kind]:
         """The kinds that are not inferred; a column of costs feeds the network only by word."""
@@ -92,7 +94,9 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
     target = understand_target(tables, labels, used, settings.task)
     left_out = {target.name, *settings.drop, split_column(split) or target.name, *settings.side}
     kinds = settings.told_kinds()
-    columns, notes = find_columns(main, left_out - kinds.keys(), settings.ids, kinds)
+    columns, notes = find_columns(
+        main, left_out - kinds.keys(), settings.ids, kinds, settings.text is not None
+    )
     notes += side_notes(settings.side, kinds)
     encoded = encode_labels(tables, labels, used, target)
     parts = assign_parts(tables, encoded, target, split, settings.seed)
@@ -101,12 +105,13 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
         encoded = encode_labels(tables, labels, used, target)
     if settings.long_tail is not None:
         parts = thin(settings.long_tail, encoded, target, parts, settings.seed)
-    notes += row_notes(encoded, target, parts, split)
+    notes += row_notes(encoded, target, parts, split, kinds.keys())
     frame = _stacked([_conformed(table, columns) for table in tables.values()])
     train = np.flatnonzero(parts == TRAIN)
     learnt = in_threads(lambda column: learn_column(column, frame[column.name], train), columns)
     schema = Schema(tuple(column for column, _ in learnt), target, settings.drop)
-    encoder = Encoder.of(encoding for _, encoding in learnt)
+    text = read_texts(settings.text, schema.columns, frame, train)
+    encoder = Encoder.of((encoding for _, encoding in learnt), text)
     quality: dict[str, Any] = {"notes": notes}
     if settings.quality:
         quality = summarise(frame, schema, encoded, parts, notes)

@@ -15,6 +15,7 @@ from bigmodel.data.schema import Column, Schema
 from bigmodel.data.sources import is_parquet, parts
 from bigmodel.data.structure import place_of_row
 from bigmodel.data.target import encode_target, target_column
+from bigmodel.data.text import folder
 from bigmodel.data.texts import MARKERS, closest, compact
 from bigmodel.data.threads import in_threads
 from bigmodel.errors import UserError
@@ -135,9 +136,13 @@ def _conformed(
     path: str | Path, columns: Sequence[Column], chunk_rows: int
 ) -> Iterator[tuple[pd.DataFrame, Place]]:
     """Frames of a file with these columns, each with where its rows are."""
-    files = parts(path)
     names = frozenset(column.name for column in columns)
     start = 0
+    if folder.is_folder(path, names):
+        for chunk in folder.iterate(path, chunk_rows):
+            yield conform_columns(chunk, columns, _position, trained=True), _position
+        return
+    files = parts(path)
     if is_parquet(files[0]):
         parquet = ParquetTable.open(files)
         check_columns(parquet.header, columns, str(path))

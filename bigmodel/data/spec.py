@@ -47,6 +47,8 @@ class ModelSpec:
             classes=target.classes,
             train_rows=train_rows,
             scale=target.scale,
+            vocabulary=encoder.text.vocabulary.size if encoder.text else 0,
+            length=encoder.text.length if encoder.text else 0,
         )
 
     @property

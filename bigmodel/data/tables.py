@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -23,6 +24,7 @@ from bigmodel.data.schema import Kind
 from bigmodel.data.sources import parts
 from bigmodel.data.spec import ModelSpec
 from bigmodel.data.splits import TEST, TRAIN, VAL, Split
+from bigmodel.data.text.reader import Reader
 
 __all__ = ["CsvData", "ParquetData", "SklearnData"]
 
@@ -36,7 +38,8 @@ class TableData(LightningDataModule):
     columns to kinds where the inferred ones are wrong; `id` columns are copied to predictions,
     `drop` columns are left out. `split` and `long_tail` say which rows train, `quality` whether
     the table is summarised. `batch_size` counts the rows of all processes together. `side` and
-    `request` are the columns that the weighting needs, in training and at prediction.
+    `request` are the columns that the weighting needs, in training and at prediction; `text` is
+    how the model reads text columns.
 
     `draws` and `augment`, set before the fit, weigh, order and change the training rows.
     """
@@ -56,6 +59,7 @@ class TableData(LightningDataModule):
         seed: int = 0,
         side: Annotated[tuple[str, ...], Runtime()] = (),
         request: Annotated[tuple[str, ...], Runtime()] = (),
+        text: Annotated[Reader | None, Runtime()] = None,
     ) -> None:
         super().__init__()
         self.settings = Settings(
@@ -70,6 +74,7 @@ class TableData(LightningDataModule):
             quality=quality,
             side=side,
             request=request,
+            text=text,
         )
         self.batch_size = batch_size
         self.draws: EpochDraws | None = None
@@ -175,15 +180,19 @@ class FileData(TableData):
         """From the cache, or else from the files."""
         if not self.cache:
             return super().prepare()
-        sources = {part: parts(place) for part, place in self.paths.items()}
-        made_from = {
-            "tables": {part: len(found) for part, found in sources.items()},
+        made_from = self.made_from()
+        tables: dict[int, list[Path]] = made_from.get("tables", {})
+        made_from["tables"] = {part: len(found) for part, found in tables.items()}
+        files = [path for found in tables.values() for path in found]
+        return cached(fingerprint(files, made_from, folder() / "files"), super().prepare)
+
+    def made_from(self) -> dict[str, Any]:
+        """What decides the encoded table: the files under "tables", by part, and the settings."""
+        return {
+            "tables": {part: parts(place) for part, place in self.paths.items()},
             "options": self.options(),
             "settings": self.settings,
         }
-        known = folder() / "files"
-        key = fingerprint([path for found in sources.values() for path in found], made_from, known)
-        return cached(key, super().prepare)
 
     def options(self) -> dict[str, Any]:
         """What decides how the files are read."""

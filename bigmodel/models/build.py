@@ -52,14 +52,23 @@ def build(
         "train": lambda: partial(_part, spec, TRAIN, weight),
         "val": lambda: partial(_part, spec, VAL, weight),
     }
+    kind = getattr(network, "func", network)  # of a partial, which a config gives
+    if isinstance(kind, type) and issubclass(
+        kind, nn.Module
+    ):  # before it is built: no network can be for inputs of no size
+        _check(kind, spec)
     made = network(**{name: give() for name, give in offered.items() if name in asked})
-    for name in reads(made):
+    _check(type(made), spec)
+    return made
+
+
+def _check(kind: type[nn.Module], spec: ModelSpec) -> None:
+    for name in reads(kind):
         if name not in spec.shapes:
             raise UserError(
-                f"model: {type(made).__name__} reads {_WORDS.get(name, name)}, and the data has "
+                f"model: {kind.__name__} reads {_WORDS.get(name, name)}, and the data has "
                 f"none; {_FIXES.get(name, 'choose another model')}"
             )
-    return made
 
 
 _WORDS = {"tokens": "texts", "image": "images"}

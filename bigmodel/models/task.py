@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bigmodel.config.runtime import Runtime
 from bigmodel.data.batch import Batch, ask, together
 from bigmodel.data.spec import ModelSpec
+from bigmodel.data.text.reader import Reader
 from bigmodel.errors import UserError
 from bigmodel.models.build import build
 from bigmodel.training.metrics import SplitMetrics, from_confusion
@@ -32,7 +33,8 @@ class Task(LightningModule):
 
     Classification uses one output per class (two for binary) and cross-entropy, with
     `label_smoothing`; regression one output, the standardised target, and squared error. `plan`
-    may bring another loss and head.
+    may bring another loss and head. `text` is how the network reads text columns: for the data,
+    which is prepared before.
 
     Training metrics are summed in buffers and computed once an epoch: logging each step would
     cost more than the step.
@@ -51,8 +53,10 @@ class Task(LightningModule):
         monitor: Annotated[str, Runtime()],
         plan: Annotated[Plan | None, Runtime()] = None,
         label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        text: Reader | None = None,
     ) -> None:
         super().__init__()
+        del text
         self.plan = plan or Plan()
         self.network = build(network, spec, self.plan.weight)
         if self.plan.head is not None:

@@ -63,6 +63,7 @@ def quiet() -> None:
         ".*isinstance.*treespec.*",
         ".*exists and is not empty.*",
         ".*LeafSpec.*",
+        ".*in eval mode at the start of training.*",  # a frozen encoder has to be
         ".*sync_dist=True.*",  # torchmetrics has done it
     ):
         warnings.filterwarnings("ignore", message)

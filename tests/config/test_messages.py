@@ -62,7 +62,7 @@ ONE_LINE = {
     "what the entrypoint fills in": (
         ["model.monitor=val/loss"],
         "command line (model.monitor=val/loss): model.monitor: "
-        "Task has no such setting; there is label_smoothing, network",
+        "Task has no such setting; there is label_smoothing, network, text",
     ),
 }
 

@@ -107,7 +107,8 @@ def test_columns_without_values_are_not_used_and_named(write, prepared):
         (["00123", "04567"] * 30, "numbers with leading zeros, kept as text: x"),
         (
             [f"the row number {i}" for i in range(N)],
-            "text columns, not used yet (data.kinds.NAME=categorical feeds one): x",
+            "text columns, not used: this model reads none (model=text_cnn does, and others; "
+            "data.kinds.NAME=categorical feeds one): x",
         ),
     ],
 )
