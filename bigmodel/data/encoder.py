@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bigmodel.data.encodings import CategoryEncoding, NumberEncoding, numbers
+from bigmodel.data.image_decode import Pixels, Shape
+from bigmodel.data.image_frames import ImageEncoding
 from bigmodel.data.learn import Encoding, learn_column
 from bigmodel.data.quantiles import Floats, QuantileMap
 from bigmodel.data.schema import Schema
@@ -46,13 +48,16 @@ class Encoder:
     Numbers, booleans and times go through a map from their training quantiles to those of a
     normal distribution; a missing one becomes 0 (the median), and a column that had missing
     values in training has a second number, 0 or 1, that says so. Times also get the sine and
-    cosine of the cycles that they vary in. Categories become codes.
+    cosine of the cycles that they vary in. Categories become codes, images pixels.
     """
 
     def __init__(
-        self, numeric: tuple[NumberEncoding, ...], categorical: tuple[CategoryEncoding, ...]
+        self,
+        numeric: tuple[NumberEncoding, ...],
+        categorical: tuple[CategoryEncoding, ...],
+        image: ImageEncoding | None = None,
     ) -> None:
-        self.numeric, self.categorical = numeric, categorical
+        self.numeric, self.categorical, self.image = numeric, categorical, image
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, schema: Schema) -> "Encoder":
@@ -70,6 +75,7 @@ class Encoder:
         return cls(
             tuple(encoding for encoding in found if isinstance(encoding, NumberEncoding)),
             tuple(encoding for encoding in found if isinstance(encoding, CategoryEncoding)),
+            next((encoding for encoding in found if isinstance(encoding, ImageEncoding)), None),
         )
 
     @property
@@ -92,8 +98,11 @@ class Encoder:
         """The number of codes of each column of `Encoded.categorical`."""
         return tuple(encoding.cardinality for encoding in self.categorical)
 
-    def transform(self, frame: pd.DataFrame) -> Encoded:
-        """Encode rows whose columns are as the schema says; other columns are ignored."""
+    def transform(self, frame: pd.DataFrame, image: Pixels | None = None) -> Encoded:
+        """Encode rows whose columns are as the schema says; other columns are ignored.
+
+        `image` are the pixels, where they are decoded already.
+        """
         columns = [numbers(frame[encoding.name]) for encoding in self.numeric]
         numeric = np.empty((len(frame), self.n_numeric), dtype=np.float32)
         blocks = [slice(at, at + _BLOCK) for at in range(0, len(frame), _BLOCK)]
@@ -101,7 +110,9 @@ class Encoder:
         categorical = np.empty((len(frame), len(self.categorical)), dtype=np.int32)
         for index, category in enumerate(self.categorical):
             categorical[:, index] = category.codes(frame[category.name])
-        return Encoded(numeric, categorical)
+        if self.image is not None and image is None:
+            image = self.image.pixels(frame[self.image.name])
+        return Encoded(numeric, categorical, image=image)
 
     def _write(self, columns: list[Floats], out: NDArray[np.float32]) -> None:
         """Encode a block of rows of the numeric columns."""
@@ -122,7 +133,10 @@ class Encoder:
             {"name": c.name, "categories": list(c.categories), "missing": c.missing}
             for c in self.categorical
         ]
-        return {"format": FORMAT, "numeric": numeric, "categorical": categorical}, arrays
+        meta = {"format": FORMAT, "numeric": numeric, "categorical": categorical}
+        if self.image is not None:
+            meta["image"] = {"name": self.image.name, "shape": list(self.image.shape)}
+        return meta, arrays
 
     @classmethod
     def from_state(cls, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "Encoder":
@@ -142,4 +156,11 @@ class Encoder:
             CategoryEncoding(str(c["name"]), tuple(map(str, c["categories"])), bool(c["missing"]))
             for c in meta["categorical"]
         )
-        return cls(numeric, categorical)
+        told = meta.get("image")
+        image = ImageEncoding(str(told["name"]), _shape(told["shape"])) if told else None
+        return cls(numeric, categorical, image)
+
+
+def _shape(sides: list[Any]) -> Shape:
+    channels, height, width = map(int, sides)
+    return channels, height, width

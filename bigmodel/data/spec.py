@@ -47,6 +47,7 @@ class ModelSpec:
             classes=target.classes,
             train_rows=train_rows,
             scale=target.scale,
+            image=encoder.image.shape if encoder.image else None,
         )
 
     @property

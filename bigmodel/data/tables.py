@@ -1,8 +1,9 @@
 """The tables that a config can name, as Lightning data modules."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -27,6 +28,7 @@ from bigmodel.data.splits import TEST, TRAIN, VAL, Split
 __all__ = ["CsvData", "ParquetData", "SklearnData"]
 
 _EVALUATION_BATCH = 4096  # rows: without gradients, larger batches only save time
+_WIDE_BATCH = 256  # the same where a row is a text or an image: activations take memory
 
 
 class TableData(LightningDataModule):
@@ -123,7 +125,9 @@ class TableData(LightningDataModule):
 
     def in_order(self, part: int) -> TensorLoader:
         """All rows of a part (`TRAIN`, `VAL`, `TEST`), in the table's order, in large batches."""
-        return self._loader(part, max(self.batch_size, _EVALUATION_BATCH))
+        inputs = self.prepared.inputs
+        wide = inputs.tokens is not None or inputs.image is not None
+        return self._loader(part, max(self.batch_size, _WIDE_BATCH if wide else _EVALUATION_BATCH))
 
     def _loader(self, part: int, batch_size: int, shuffle: bool = False) -> TensorLoader:
         prepared, trainer = self.prepared, self.trainer
@@ -175,7 +179,7 @@ class FileData(TableData):
         """From the cache, or else from the files."""
         if not self.cache:
             return super().prepare()
-        sources = {part: parts(place) for part, place in self.paths.items()}
+        sources = self.sources()
         made_from = {
             "tables": {part: len(found) for part, found in sources.items()},
             "options": self.options(),
@@ -184,6 +188,10 @@ class FileData(TableData):
         known = folder() / "files"
         key = fingerprint([path for found in sources.values() for path in found], made_from, known)
         return cached(key, super().prepare)
+
+    def sources(self) -> Mapping[int, Sequence[Path | tuple[Path, ...]]]:
+        """The files of each table; those in a tuple count as one."""
+        return {part: parts(place) for part, place in self.paths.items()}
 
     def options(self) -> dict[str, Any]:
         """What decides how the files are read."""

@@ -58,9 +58,21 @@ def build(
                 f"model: {type(made).__name__} reads {_WORDS.get(name, name)}, and the data has "
                 f"none; {_FIXES.get(name, 'choose another model')}"
             )
+    if not any(name in reads(made) and 0 not in shape for name, shape in spec.shapes.items()):
+        raise UserError(
+            f"model: {type(made).__name__} reads nothing of what the data has "
+            f"({_has(spec)}); choose another model, such as {_MODELS}"
+        )
     return made
 
 
+def _has(spec: ModelSpec) -> str:
+    return ", ".join(
+        _WORDS.get(name, f"{name} columns") for name, shape in spec.shapes.items() if 0 not in shape
+    )
+
+
+_MODELS = "model=resnet20 for images"
 _WORDS = {"tokens": "texts", "image": "images"}
 _FIXES = {
     "tokens": "name a text column with data.kinds.NAME=text, or choose another model",
