@@ -22,9 +22,7 @@ _GREY = 128  # fills what is cut out
 
 
 class ImageStep(Step):
-    """Changes images, each with `probability`."""
-
-    probability: float
+    """Needs images."""
 
     def bind(self, table: Batch, rows: Tensor) -> None:
         """There are images to change."""
@@ -33,6 +31,12 @@ class ImageStep(Step):
                 f"augment: {type(self).__name__} changes images, and the data has none; "
                 "use data=images, or take that step out"
             )
+
+
+class EachImage(ImageStep):
+    """Changes images, each with `probability`, whatever their targets."""
+
+    probability: float
 
     def __call__(self, batch: Batch, draws: Draws) -> Batch:
         """Change the chosen images."""
@@ -48,7 +52,7 @@ class ImageStep(Step):
         """All images (n, channels, height, width) uint8 changed, in a new tensor."""
 
 
-class Flip(ImageStep):
+class Flip(EachImage):
     """Mirrors: left and right, or with `vertical` top and bottom."""
 
     def __init__(self, *, vertical: bool = False, probability: Probability = 0.5) -> None:
@@ -59,7 +63,7 @@ class Flip(ImageStep):
         return image.flip(2 if self.vertical else 3)
 
 
-class Shift(ImageStep):
+class Shift(EachImage):
     """Moves by up to `most` of the sides, as a random crop of a padded image does.
 
     What comes in at the edge is the image mirrored, or with `reflect: false` black.
@@ -90,7 +94,7 @@ class Shift(ImageStep):
         return windows[torch.arange(len(image)), :, down, right]
 
 
-class Affine(ImageStep):
+class Affine(EachImage):
     """Turns by up to `degrees`, scales by 1 +- `scale`, shears and moves; edges are mirrored.
 
     `shear` is in degrees, `shift` a share of the sides.
@@ -125,7 +129,7 @@ class Affine(ImageStep):
         return moved.round().clamp(0, 255).to(torch.uint8)
 
 
-class Noise(ImageStep):
+class Noise(EachImage):
     """Adds Gaussian noise, whose deviation is up to `sd` of the full range."""
 
     def __init__(
@@ -142,7 +146,7 @@ class Noise(ImageStep):
         return (image + noise * deviation).round().clamp(0, 255).to(torch.uint8)
 
 
-class Cutout(ImageStep):
+class Cutout(EachImage):
     """Greys out a square with sides of `size` of the image's (DeVries and Taylor 2017)."""
 
     def __init__(
@@ -178,10 +182,6 @@ class CutMix(ImageStep):
         changed = torch.where(box[:, None], image[partner], image)
         share = torch.where(partner == torch.arange(len(image)), 1.0, 1 - box.float().mean((1, 2)))
         return mixed(batch._replace(inputs={**batch.inputs, "image": changed}), partner, share)
-
-    def change(self, image: Tensor, draws: Draws) -> Tensor:
-        """Not used: the targets change, too."""
-        raise NotImplementedError
 
 
 def _boxes(image: Tensor, side: Tensor, draws: Draws) -> Tensor:

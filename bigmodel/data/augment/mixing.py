@@ -63,7 +63,8 @@ def beta(alpha: float, draws: Draws) -> Tensor:
     """(n,) of Beta(alpha, alpha)."""
     from scipy.special import betaincinv
 
-    return torch.from_numpy(betaincinv(alpha, alpha, draws.uniform("share")[:, 0].double())).float()
+    quantile = draws.uniform("share")[:, 0].double().numpy()
+    return torch.from_numpy(betaincinv(alpha, alpha, quantile)).float()
 
 
 def mixed(batch: Batch, partner: Tensor, share: Tensor) -> Batch:

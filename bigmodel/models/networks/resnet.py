@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Len, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bigmodel.errors import UserError
 from bigmodel.models.networks.images import ImageNetwork, View
 
 __all__ = ["ResNet"]
@@ -39,7 +40,7 @@ class ResNet(ImageNetwork):
         test_time: Sequence[View] = (),
     ) -> None:
         if len(blocks) != len(widths):
-            raise ValueError("model: blocks and widths need one number for each stage")
+            raise UserError("model: blocks and widths need one number for each stage")
         channels, height, width = image
         small = max(height, width) <= _SMALL
         layers: list[nn.Module] = list(_stem(channels, widths[0], small))
