@@ -98,8 +98,6 @@ class ImageData(FileData):
 
 
 def _files(place: str) -> Path | tuple[Path, ...]:
-    path = Path(place).expanduser()
-    if not path.is_dir():
-        return path
     found: Sequence[Any] = find_images(place).sources
-    return tuple(found)
+    path = Path(place).expanduser()
+    return tuple(found) if path.is_dir() else path

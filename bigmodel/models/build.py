@@ -46,24 +46,31 @@ def build(
         "n_outputs": lambda: spec.n_outputs,
         "vocabulary": lambda: spec.vocabulary,
         "length": lambda: spec.length,
-        "image": lambda: spec.image,
+        "image": lambda: _given(spec, "image", spec.image, network),
         "task": lambda: spec.task,
         "train": lambda: _part(spec, TRAIN, weight),
         "val": lambda: _part(spec, VAL, weight),
     }
     made = network(**{name: give() for name, give in offered.items() if name in asked})
     for name in reads(made):
-        if name not in spec.shapes:
-            raise UserError(
-                f"model: {type(made).__name__} reads {_WORDS.get(name, name)}, and the data has "
-                f"none; {_FIXES.get(name, 'choose another model')}"
-            )
+        _given(spec, name, name, network)
     if not any(name in reads(made) and 0 not in shape for name, shape in spec.shapes.items()):
         raise UserError(
             f"model: {type(made).__name__} reads nothing of what the data has "
             f"({_has(spec)}); choose another model, such as {_MODELS}"
         )
     return made
+
+
+def _given(spec: ModelSpec, name: str, value: Any, network: Any) -> Any:
+    """The value, where the data has such an input."""
+    if name in spec.shapes:
+        return value
+    model = getattr(network, "func", network).__name__
+    raise UserError(
+        f"model: {model} reads {_WORDS.get(name, name)}, and the data has none; "
+        f"{_FIXES.get(name, 'choose another model')}"
+    )
 
 
 def _has(spec: ModelSpec) -> str:

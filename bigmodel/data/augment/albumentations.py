@@ -50,7 +50,9 @@ class Albumentations(EachImage):
             raise
         except Exception as error:
             cause = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"augment: the transforms do not work on these images: {cause}") from error
+            raise UserError(
+                f"augment: the transforms do not work on these images: {cause}"
+            ) from error
 
     def change(self, image: Tensor, draws: Draws) -> Tensor:
         """Transformed."""

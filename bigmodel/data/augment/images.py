@@ -161,7 +161,7 @@ class Cutout(EachImage):
 
 
 class CutMix(ImageStep):
-    """CutMix (Yun et al. 2019, arXiv 1905.04899): a box of another image, and its share of the loss.
+    """A box of another image, and its share of the loss (Yun et al. 2019, arXiv 1905.04899).
 
     The box covers 1 - b of the image, b of Beta(`alpha`, `alpha`).
     """

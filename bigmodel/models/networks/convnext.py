@@ -1,4 +1,4 @@
-"""ConvNeXt (Liu et al. 2022, arXiv 2201.03545): a convolutional network in the Transformer's dress."""
+"""ConvNeXt (Liu et al. 2022, arXiv 2201.03545): convolutions laid out like a Transformer."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -74,7 +74,8 @@ class Norm(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        normed: Tensor = super().forward(x.permute(0, 2, 3, 1))
+        return normed.permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):
@@ -95,4 +96,5 @@ class Block(nn.Module):
         if self.training and self.drop:
             kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.drop
             inner = inner * kept / (1 - self.drop)
-        return x + inner
+        added: Tensor = x + inner
+        return added
