@@ -55,7 +55,7 @@ def test_a_broken_image_in_a_frame_is_an_error_that_names_its_row(bundle):
         UserError, match=r"^the frame: row 1 \(from 0\): column 'image': the image is "
     ):
         load(bundle).predict(pd.DataFrame({"image": [good, b"bad"]}))
-    with pytest.raises(UserError, match="row 0 .*: the image is missing$"):
+    with pytest.raises(UserError, match=r"row 0 .*: the image is missing$"):
         load(bundle).predict(pd.DataFrame({"image": [None, good]}))
 
 
