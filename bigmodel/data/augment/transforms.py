@@ -91,12 +91,10 @@ def _constructed(made: Any, settings: dict[str, Any], place: str, name: str) -> 
 
 def _reason(error: Exception) -> str:
     """What a library's exception says, in a line."""
-    details = getattr(error, "errors", None)
-    if callable(details) and details():
-        first = details()[0]
-        where = ".".join(str(part) for part in first["loc"][:1])
-        return f"{where}: {first['msg']}"
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    lines = str(error).splitlines() or [type(error).__name__]
+    if "validation error" in lines[0] and len(lines) > 2:  # pydantic's: the setting, then why
+        return f"{lines[1]}: {lines[2].strip().partition(' [type=')[0]}"
+    return lines[0]
 
 
 def _tuples(value: Any) -> Any:
