@@ -13,7 +13,7 @@ VIEWS: dict[View, Callable[[Tensor], Tensor]] = {
     "hflip": lambda image: image.flip(3),
     "vflip": lambda image: image.flip(2),
 }
-_CENTRE, _SPREAD = 0.5, 0.25  # of pixels in 0..1: about those of photos
+CENTRE, SPREAD = 0.5, 0.25  # of pixels in 0..1: about those of photos
 _TABLE_WIDTH, _EMBEDDING = 64, 8  # of what stands beside an image
 
 
@@ -70,7 +70,7 @@ class ImageNetwork(nn.Module):
 
 def normalised(image: Tensor) -> Tensor:
     """uint8 pixels as floats of about mean 0 and deviation 1."""
-    return image.float() * (1 / (255 * _SPREAD)) - _CENTRE / _SPREAD
+    return image.float() * (1 / (255 * SPREAD)) - CENTRE / SPREAD
 
 
 def averaged(outputs: Tensor) -> Tensor:
