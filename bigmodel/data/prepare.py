@@ -162,6 +162,12 @@ def _check_settings(main: RawTable, settings: Settings) -> None:
     check_names(settings.ids, header, "data.id")
     check_names(list(settings.kinds), header, "data.kinds")
     check_names(settings.side, header, "weighting")
+    for name, kind in settings.kinds.items():
+        if kind == "image" and (settings.images is None or name != settings.images.column):
+            raise UserError(
+                f"data.kinds.{name}=image: name the one column of images with data=images "
+                f"data.image={name}"
+            )
     split = settings.split
     split.check()
     if split.column is not None and not (split.by == "time" and split.column == ROW_ORDER):

@@ -10,6 +10,7 @@ from bigmodel.data import cache
 from bigmodel.data.images import ImageData
 from bigmodel.data.schema import Schema
 from bigmodel.data.splits import TEST, TRAIN, UNUSED, VAL
+from bigmodel.data.tables import CsvData
 from bigmodel.errors import UserError
 
 
@@ -221,6 +222,12 @@ def test_a_wrong_column_of_paths_is_named(tmp_path, refusal):
     assert "has no column 'foto'; did you mean 'photo'?" in refusal(path, image="foto", target="y")
     line = refusal(path, image="photo", target="y")
     assert "2 of 2 images cannot be read (a.png cannot be read (No such file or directory)" in line
+
+
+def test_images_are_no_kind_of_any_other_table(tmp_path):
+    path = _written(tmp_path / "t.csv", b"photo,x,y\na.png,1,0\nb.png,2,1\n")
+    with pytest.raises(UserError, match="with data=images data.image=photo$"):
+        CsvData(str(path), target="y", kinds={"photo": "image"}).setup()
 
 
 def test_a_class_of_the_test_that_was_never_trained_is_named(tmp_path):
