@@ -226,7 +226,7 @@ def test_a_wrong_column_of_paths_is_named(tmp_path, refusal):
 
 def test_images_are_no_kind_of_any_other_table(tmp_path):
     path = _written(tmp_path / "t.csv", b"photo,x,y\na.png,1,0\nb.png,2,1\n")
-    with pytest.raises(UserError, match="with data=images data.image=photo$"):
+    with pytest.raises(UserError, match=r"with data=images data.image=photo$"):
         CsvData(str(path), target="y", kinds={"photo": "image"}).setup()
 
 
