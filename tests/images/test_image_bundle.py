@@ -37,6 +37,8 @@ def test_a_fit_learns_and_says_what_it_left_out(images_run):
     assert "1 of 49 images cannot be read" in quality["notes"][0]
     splits = pd.read_parquet(result.run_dir / "splits.parquet")
     assert (splits["split"] == "unused").sum() == 1
+    card = (result.bundle / "CARD.md").read_text()
+    assert "| `image` | image | object | none | 3 x 12 x 12 (channels, height, width) |" in card
 
 
 def test_bytes_paths_and_arrays_get_the_same_answer(bundle, tmp_path):
