@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from batches import SIDE, N, changed, draws, photos
 from omegaconf import OmegaConf
 from pictures import SMALL
 from PIL import Image
@@ -13,46 +14,13 @@ from bigmodel.config.instantiate import instantiate
 from bigmodel.data.augment.albumentations import Albumentations
 from bigmodel.data.augment.augment import Augment
 from bigmodel.data.augment.automatic import RandAugment, TrivialAugment
-from bigmodel.data.augment.draws import Draws
 from bigmodel.data.augment.images import Affine, CutMix, Cutout, Flip, Noise, Shift
 from bigmodel.data.augment.mixing import Mixup
 from bigmodel.data.augment.operations import OPERATIONS
-from bigmodel.data.augment.transforms import ALIASES, pipeline
 from bigmodel.data.batch import Batch
 from bigmodel.errors import UserError
 
-N, SIDE = 24, 16
 PRESETS = ("image_light", "image_strong", "trivialaugment", "randaugment", "cutmix", "image_mixup")
-# every transform that the issue asks for by name
-LISTED = (
-    "HorizontalFlip", "VerticalFlip", "Flip", "Transpose", "RandomRotate90", "Rotate",
-    "ShiftScaleRotate", "Perspective", "OpticalDistortion", "GridDistortion", "PiecewiseAffine",
-    "MotionBlur", "MedianBlur", "Blur", "GaussNoise", "AdditiveNoise", "CLAHE",
-    "HueSaturationValue", "Sharpen", "Emboss",
-)  # fmt: skip
-
-
-def photos(channels: int = 3, n: int = N) -> Batch:
-    """Smooth images with some structure: what a blur or a shift changes."""
-    rng = np.random.default_rng(0)
-    small = rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8)
-    large = [np.asarray(Image.fromarray(one).resize((SIDE, SIDE))) for one in small]
-    image = torch.from_numpy(np.stack(large).transpose(0, 3, 1, 2)[:, :channels].copy())
-    inputs = {
-        "numeric": torch.zeros(n, 0),
-        "categorical": torch.zeros(n, 0, dtype=torch.int32),
-        "image": image,
-    }
-    return Batch(inputs, torch.arange(n) % 3)
-
-
-def draws(samples, epoch: int = 0) -> Draws:
-    return Draws(3, epoch, np.asarray(samples), None, "step")
-
-
-def changed(step, batch: Batch, samples=None, epoch: int = 0) -> torch.Tensor:
-    samples = np.arange(len(batch.target)) if samples is None else samples
-    return step(batch, draws(samples, epoch)).inputs["image"]
 
 
 def preset(name: str) -> Augment:
@@ -190,93 +158,6 @@ def test_an_operation_keeps_size_and_mode(name, mode):
 def test_an_operation_without_strength_changes_nothing(name):
     image = Image.fromarray(photos().inputs["image"][0].permute(1, 2, 0).numpy())
     np.testing.assert_array_equal(np.asarray(OPERATIONS[name](image, 0.0)), np.asarray(image))
-
-
-@pytest.mark.parametrize("name", dict.fromkeys((*LISTED, *ALIASES)))
-def test_every_transform_of_the_list_changes_images(name):
-    settings = {"p": 1.0} | ({"of": {"Rotate": {"p": 1.0}}} if name == "Compose" else {})
-    batch = photos(n=4)
-    step = Albumentations({name: settings})
-    step.bind(batch, torch.arange(4))
-    assert any(
-        not torch.equal(changed(step, batch, epoch=e), batch.inputs["image"]) for e in range(4)
-    )
-
-
-def test_flip_is_one_of_both_directions_and_both():
-    batch = photos(n=60)
-    image, found = batch.inputs["image"], changed(Albumentations({"Flip": {"p": 1.0}}), batch)
-    wanted = [image.flip(3), image.flip(2), image.flip(2, 3)]
-    hits = torch.stack([(found == one).all(dim=(1, 2, 3)) for one in wanted])
-    assert (hits.sum(0) == 1).all()
-    assert (hits.sum(1) > 8).all()
-
-
-def test_choices_nest():
-    made = pipeline(
-        {
-            "outer": {
-                "name": "OneOf",
-                "p": 0.5,
-                "of": {
-                    "Blur": None,
-                    "both": {"name": "Sequential", "p": 1, "of": {"Sharpen": {}, "Emboss": {}}},
-                },
-            },
-            "SomeOf": {"n": 2, "of": {"CLAHE": {}, "Rotate": {}, "MedianBlur": {}}},
-        }
-    )
-    assert [type(one).__name__ for one in made.transforms] == ["OneOf", "SomeOf"]
-    assert [type(one).__name__ for one in made.transforms[0].transforms] == ["Blur", "Sequential"]
-
-
-@pytest.mark.parametrize(
-    ("transforms", "line"),
-    [
-        (
-            {"MotionBlurr": {}},
-            "MotionBlurr: there is no transform MotionBlurr; did you mean MotionBlur?",
-        ),
-        ({"Blur": {"limit": 3}}, "Blur: Blur has no such setting; did you mean blur_limit?"),
-        (
-            {"a": {"name": "OneOf", "of": {"Blu": {}}}},
-            "a.Blu: there is no transform Blu; did you mean Blur?",
-        ),
-        ({"OneOf": {"p": 1}}, "OneOf: OneOf needs transforms to choose from, under `of`"),
-        ({"Blur": {"of": {"Rotate": {}}}}, "Blur: Blur has no `of`; did you mean OneOf?"),
-        ({"Lambda": {}}, "Lambda: there is no transform Lambda"),
-        (
-            {"GaussNoise": {"std_range": [5, 6]}},
-            "GaussNoise: GaussNoise: std_range: Value error, All values",
-        ),
-    ],
-)
-def test_a_mistake_is_one_line(transforms, line):
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:
-        pipeline(transforms)
-    assert str(caught.value).startswith(line)
-
-
-def test_check_finds_mistakes_in_transforms(here, capsys):
-    code = cli.guarded(
-        lambda: cli.dispatch(
-            ["check", "data=images", "data.path=x", "augment=image_strong",
-             "augment.steps.classic.transforms.blur.of.MotionBlur.blur_limt=5"]
-        )
-    )  # fmt: skip
-    assert code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith(
-        "augment: blur.MotionBlur: MotionBlur has no such setting; did you mean blur_limit?"
-    )
-
-
-def test_a_transform_that_changes_the_size_is_refused_before_the_fit():
-    batch = photos()
-    with pytest.raises(UserError, match="take out what changes the size"):
-        Albumentations({"RandomCrop": {"height": 8, "width": 8, "p": 1}}).bind(
-            batch, torch.arange(N)
-        )
 
 
 def test_images_are_needed():
