@@ -21,9 +21,14 @@ def in_threads(work: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
         return list(pool.map(work, items))
 
 
-def ahead(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
-    """`work` of each item, in their order; the next one is done while one is used."""
-    with ThreadPoolExecutor(1) as worker:
+def ahead(
+    work: Callable[[In], Out], items: Iterable[In], begin: Callable[[], None] | None = None
+) -> Iterator[Out]:
+    """`work` of each item, in their order; the next one is done while one is used.
+
+    `begin` is called once in the thread that works.
+    """
+    with ThreadPoolExecutor(1, initializer=begin) as worker:
         coming: Future[Out] | None = None
         for item in items:
             done, coming = coming, worker.submit(work, item)
