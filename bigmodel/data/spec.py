@@ -49,6 +49,7 @@ class ModelSpec:
             scale=target.scale,
             vocabulary=encoder.text.vocabulary.size if encoder.text else 0,
             length=encoder.text.length if encoder.text else 0,
+            image=encoder.image.shape if encoder.image else None,
         )
 
     @property

@@ -1,6 +1,7 @@
 """A linear model of weighted n-grams: hard to beat on short texts, and trained in seconds."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -8,10 +9,8 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bigmodel.models.build import Part
 from bigmodel.models.networks.texts import TextNetwork
-
-if TYPE_CHECKING:
-    from bigmodel.models.build import Part
 
 __all__ = ["BagOfNgrams"]
 
@@ -34,14 +33,14 @@ class BagOfNgrams(TextNetwork):
         cardinalities: tuple[int, ...],
         n_outputs: int,
         vocabulary: int,
-        train: "Part",
+        train: Callable[[], Part],
         *,
         dim: Annotated[int, Gt(0)] = 256,
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
         token_dropout: Annotated[float, Ge(0), Lt(1)] = 0.5,
     ) -> None:
         super().__init__(n_numeric, cardinalities, n_outputs, dim, dropout)
-        self.register_buffer("idf", _idf(train, vocabulary))
+        self.register_buffer("idf", _idf(train(), vocabulary))
         self.embedding = nn.Embedding(vocabulary, dim, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=dim**-0.5 / _GAIN)
         self.token_dropout = token_dropout
@@ -61,11 +60,10 @@ class BagOfNgrams(TextNetwork):
         return summed
 
 
-def _idf(train: "Part", vocabulary: int) -> Tensor:
+def _idf(train: Part, vocabulary: int) -> Tensor:
     """How rare each token is in training texts, (vocabulary,) float32; 0 for padding."""
     tokens = train.inputs.tokens
-    if tokens is None:  # a table without texts, which `build` refuses
-        return torch.zeros(max(vocabulary, 1))
+    assert tokens is not None
     counts = np.bincount(tokens.ravel(), minlength=vocabulary)
     idf = np.log((1.0 + len(tokens)) / (1.0 + counts)) + 1.0
     idf[0] = 0.0
