@@ -169,7 +169,7 @@ def test_a_model_of_tables_refuses_images(tmp_path, colours, capsys):
     assert code == 2
     assert capsys.readouterr().err.splitlines() == [
         "model: MLP reads nothing of what the data has (images); choose another model, such as "
-        "model=resnet20 for images"
+        "model=resnet20 for images and model=text_cnn for texts"
     ]
 
 
