@@ -128,7 +128,6 @@ def pytorch_tabular(parts: Parts, classes: int, seed: int) -> np.ndarray:
                 batch_size=256,
                 max_epochs=100,
                 accelerator="cpu",
-                early_stopping_patience=16,
                 checkpoints_path=folder,
                 progress_bar="none",
                 seed=seed,

@@ -22,6 +22,7 @@ SMALL = {  # as small as shows what is asked
     "auto": [
         "model.members.gbdt.network.rounds=20",
         "model.members.mlp_plr=null",
+        "model.members.mlp_plr_sharp=null",
         "model.members.tabm.network.members=4",
         "model.members.tabm.network.width=32",
     ],
