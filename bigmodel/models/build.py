@@ -36,8 +36,8 @@ def build(
     """The network for a table of this shape.
 
     Its constructor gets what it asks for by name: `n_numeric`, `cardinalities`, `n_outputs`,
-    `vocabulary`, `length`, `image` (see `ModelSpec`), `task`; and `train` and `val`, each a
-    function that gives the `Part`. `weight` (n,) are the weights of all rows of the table. Raises
+    `vocabulary`, `words`, `length`, `image` (see `ModelSpec`), `task`; and `train` and `val`,
+    each a function that gives the `Part`. `weight` (n,) are the weights of all rows of the table. Raises
     UserError when the network reads what the table does not have.
     """
     asked = inspect.signature(network).parameters
@@ -46,6 +46,7 @@ def build(
         "cardinalities": lambda: spec.cardinalities,
         "n_outputs": lambda: spec.n_outputs,
         "vocabulary": lambda: spec.vocabulary,
+        "words": lambda: spec.words,
         "length": lambda: spec.length,
         "image": lambda: _given(spec, "image", spec.image, network),
         "task": lambda: spec.task,

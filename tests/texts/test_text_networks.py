@@ -48,7 +48,7 @@ def make(name: str, shape: Shape, source: str = "") -> torch.nn.Module:
     elif name == "transformer":
         made = TextTransformer(*common, VOCABULARY, LENGTH, dim=8, heads=2)
     elif name == "bag":
-        made = BagOfNgrams(*common, VOCABULARY, lambda: part(texts(100)), dim=8)
+        made = BagOfNgrams(*common, VOCABULARY, VOCABULARY // 2, lambda: part(texts(100)), dim=8)
     else:
         from bigmodel.models.networks.pretrained import PretrainedText, Sentence
 

@@ -21,8 +21,9 @@ class BagOfNgrams(TextNetwork):
     """TF-IDF times a matrix of rank `dim` (fastText: Joulin et al. 2016, arXiv 1607.01759).
 
     An n-gram counts once a text, weighted by the logarithm of how rare it is in training (as
-    scikit-learn does), and each text as much as any other. `token_dropout` leaves out n-grams:
-    several say the same, and none should be relied upon alone.
+    scikit-learn does); each text's words count as much as any other's, and as its letters.
+    `token_dropout` leaves out n-grams: several say the same, and none should be relied upon
+    alone.
     """
 
     idf: Tensor
@@ -33,6 +34,7 @@ class BagOfNgrams(TextNetwork):
         cardinalities: tuple[int, ...],
         n_outputs: int,
         vocabulary: int,
+        words: int,
         train: Callable[[], Part],
         *,
         dim: Annotated[int, Gt(0)] = 256,
@@ -44,20 +46,27 @@ class BagOfNgrams(TextNetwork):
         self.embedding = nn.Embedding(vocabulary, dim, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=dim**-0.5 / _GAIN)
         self.token_dropout = token_dropout
+        self.words = words
 
     def vector(self, tokens: Tensor) -> Tensor:
         """(n, length) int32 to (n, dim)."""
         weight = F.embedding(tokens, self.idf[:, None]).squeeze(2)
         if self.training and self.token_dropout:
             weight = weight * (torch.rand_like(weight) >= self.token_dropout)
-        norm = weight.square().sum(1, keepdim=True).sqrt().clamp(min=1e-6)
-        weight = weight * (_GAIN / norm)
+        of_words = tokens < self.words
+        both = (_unit(weight * of_words), _unit(weight * ~of_words))
+        weight = torch.where(of_words, *both) * (_GAIN / 2**0.5)
         if torch.compiler.is_exporting():  # ONNX has no such sum: gathered, then multiplied
             return torch.bmm(weight.unsqueeze(1), self.embedding(tokens)).squeeze(1)
         summed: Tensor = F.embedding_bag(
             tokens, self.embedding.weight, mode="sum", per_sample_weights=weight
         )
         return summed
+
+
+def _unit(weight: Tensor) -> Tensor:
+    """Each row with length 1, (n, length)."""
+    return weight / weight.square().sum(1, keepdim=True).sqrt().clamp(min=1e-6)
 
 
 def _idf(train: Part, vocabulary: int) -> Tensor:
