@@ -37,8 +37,8 @@ def build(
 
     Its constructor gets what it asks for by name: `n_numeric`, `cardinalities`, `n_outputs`,
     `vocabulary`, `words`, `length`, `image` (see `ModelSpec`), `task`; and `train` and `val`,
-    each a function that gives the `Part`. `weight` (n,) are the weights of all rows of the table. Raises
-    UserError when the network reads what the table does not have.
+    each a function that gives the `Part`. `weight` (n,) are the weights of all rows of the table.
+    Raises UserError when the network reads what the table does not have.
     """
     asked = inspect.signature(network).parameters
     offered: dict[str, Callable[[], Any]] = {
