@@ -1,0 +1,43 @@
+"""Which trials did best: of one objective a ranking, of several a Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optuna.trial import FrozenTrial
+
+from bigmodel.search.record import Mode, status
+
+
+def ranked(trials: Sequence[FrozenTrial], modes: Sequence[Mode]) -> list[FrozenTrial]:
+    """The complete trials, the best first; of several objectives, the front before all others.
+
+    Within the front, and beyond it, the first objective decides; of equals, the earlier trial.
+    """
+    complete = [trial for trial in trials if status(trial) == "complete"]
+    on_front = {trial.number for trial in front(complete, modes)}
+    return sorted(
+        complete,
+        key=lambda t: (t.number not in on_front, -_scores(t, modes)[0], t.number),
+    )
+
+
+def front(trials: Sequence[FrozenTrial], modes: Sequence[Mode]) -> list[FrozenTrial]:
+    """The complete trials than which none is better in one objective and as good in the others."""
+    complete = [trial for trial in trials if status(trial) == "complete"]
+    scores = {trial.number: _scores(trial, modes) for trial in complete}
+    return [
+        trial
+        for trial in complete
+        if not any(_dominates(other, scores[trial.number]) for other in scores.values())
+    ]
+
+
+def _scores(trial: FrozenTrial, modes: Sequence[Mode]) -> tuple[float, ...]:
+    return tuple(
+        value if mode == "max" else -value for value, mode in zip(trial.values, modes, strict=True)
+    )
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
