@@ -13,7 +13,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bigmodel.search.owner import alive
-from bigmodel.search.record import LIVES, LOST, OWNER, POINT, REASON, WAITS, Record, status
+from bigmodel.search.record import COSTS, LIVES, LOST, OWNER, POINT, REASON, WAITS, Record, status
 from bigmodel.search.rungs import Rungs, best_until
 from bigmodel.search.samplers import Sampler
 from bigmodel.search.space import Params, Space, holds
@@ -35,7 +35,7 @@ class Desk:
     """Gives out the trials of a study.
 
     `first` are the points to be tried before the sampler is asked, `sign` is 1 where a larger
-    value of the rungs' metric is better, else -1.
+    value of the rungs' metric is better, else -1; `unit` is what the rungs count.
     """
 
     record: Record
@@ -46,6 +46,7 @@ class Desk:
     seed: int
     rungs: Rungs | None
     sign: int
+    unit: str
 
     @property
     def total(self) -> int:
@@ -73,7 +74,7 @@ class Desk:
         with self.record.lock:
             for trial in self.record.trials():
                 if status(trial) == "waiting":
-                    reason = f"behind others at epoch {trial.user_attrs[WAITS]}"
+                    reason = f"behind others at {trial.user_attrs[WAITS]} {self.unit}"
                     self.record.finish(trial.number, TrialState.PRUNED, {REASON: reason})
 
     def _bury(self, trials: list[FrozenTrial]) -> None:
@@ -110,7 +111,7 @@ class Desk:
         """Whether the trial that has reached the rung at `step` is among the best there."""
         assert self.rungs is not None
         scores = {
-            trial.number: score
+            trial.number: (score, *(-cost for cost in trial.user_attrs.get(COSTS, [])))
             for trial in (self.record.trials() if trials is None else trials)
             if (score := best_until(step, trial.intermediate_values, self.sign)) is not None
         }

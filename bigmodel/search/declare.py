@@ -20,7 +20,7 @@ from bigmodel.config.suggest import closest
 from bigmodel.search.space import Condition, Parameter
 from bigmodel.search.text import quoted
 
-KINDS = ("log", "uniform", "int", "layers")
+KINDS = ("choice", "log", "uniform", "int", "layers")
 FORM = "write a list of choices, {log: [low, high]}, {uniform: ...}, {int: ...} or {layers: ...}"
 
 
@@ -59,11 +59,13 @@ def parameters(key: str, given: Any) -> list[Parameter]:
     )
     if kind == "layers":
         return _layers(key, given, when)
+    if kind == "choice":
+        return [replace(_choice(key, given[kind]), when=when)]
     return [_range(key, kind, given[kind], when)]
 
 
-def _choice(key: str, given: list[Any]) -> Parameter:
-    if not given:
+def _choice(key: str, given: Any) -> Parameter:
+    if not isinstance(given, list) or not given:
         raise Wrong(key, "has no choices; name at least one value")
     literal = any(isinstance(value, list | Mapping) for value in given)
     values = [quoted(value) if literal else value for value in given]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bigmodel.config.place import shown
 from bigmodel.errors import BigmodelError
-from bigmodel.search import best, preset, results, show
+from bigmodel.search import best, figures, preset, results, show
 from bigmodel.search.plan import SearchPlan
 from bigmodel.search.ranking import ranked
 from bigmodel.search.record import REASON
@@ -34,6 +34,7 @@ def finish(plan: SearchPlan, made: Any) -> None:
     title = f"The best of {len(trials)} trials: number {winner.number}, {', '.join(values)}"
     given = best.overrides(plan, winner)
     preset.write(plan.place, plan.entry, given, plan.directory, title)
+    figures.draw(plan, desk.record)
     best.build(plan, made, winner)
     place = shown(plan.place)
     print(f"leaderboard: {board}")

@@ -40,7 +40,7 @@ def objectives(search: Search, cfg: DictConfig, places: dict[str, str]) -> tuple
     rows = weigh.rows_of(data.prepared)
     known = _metrics(data, strategy.sketch(rows) if strategy is not None else Plan())
     monitor = run.monitored(cfg, data)
-    named = list(search.objectives or [monitor])
+    named = [monitor if name == "monitor" else name for name in search.objectives]
     lines = []
     if monitor not in known and not monitor.startswith("train/"):
         lines.append(_line(places["monitor"], "monitor", monitor, known))
@@ -50,7 +50,7 @@ def objectives(search: Search, cfg: DictConfig, places: dict[str, str]) -> tuple
                 f"{places['objectives']}: search.objectives: {name}: the test split chooses "
                 f"nothing; name {name.replace('test/', 'val/')}"
             )
-        elif name not in known and name not in MEASURES and search.objectives:
+        elif name not in known and name not in MEASURES and name != monitor:
             lines.append(
                 _line(places["objectives"], "search.objectives", name, {*known, *MEASURES})
             )

@@ -46,8 +46,23 @@ class SearchPlan:
 
     @cached_property
     def steps(self) -> list[int]:
-        """The rungs, in epochs."""
-        return [] if self.search.rungs is None else self.search.rungs.steps(self.epochs)
+        """The rungs, in epochs, or in percent of the training rows."""
+        return [] if self.search.rungs is None else self.search.rungs.steps(self.whole)
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether the rungs are shares of the training rows."""
+        return self.search.fidelity == "rows" and self.search.rungs is not None
+
+    @property
+    def whole(self) -> int:
+        """The step at which a trial is complete, unless it stops by itself."""
+        return 100 if self.by_rows else self.epochs
+
+    @property
+    def unit(self) -> str:
+        """What the steps count."""
+        return "percent" if self.by_rows else "epochs"
 
     @property
     def modes(self) -> list[Mode]:
@@ -58,6 +73,11 @@ class SearchPlan:
     def sign(self) -> int:
         """1 where a larger value of the monitored metric is better, else -1."""
         return 1 if direction(self.monitor) == "max" else -1
+
+    @property
+    def first_sign(self) -> int:
+        """The same of the first objective."""
+        return 1 if direction(self.objectives[0]) == "max" else -1
 
     def record(self) -> Record:
         """The study's record, opened."""
@@ -75,4 +95,5 @@ class SearchPlan:
             self.seed,
             self.search.rungs,
             self.sign,
+            self.unit,
         )

@@ -62,6 +62,8 @@ def _placed(line: str, overrides: list[str], space: Space) -> str:
             return f"{space.places[key]}: search.space.{key}: {rest} (tried with {value})"
         if line.startswith(start):
             return f"{space.places[key]}: {line.removeprefix(start)}"
+        if line.startswith(f"config: {key.partition('.')[0]}: "):
+            return f"{space.places[key]}: search.space.{key}: {line.removeprefix('config: ')}"
         if line.startswith(f"{text}: "):  # an option that a group does not have
             return f"{space.places[key]}: search.space.{key}: {line.removeprefix(f'{text}: ')}"
     return line

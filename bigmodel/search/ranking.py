@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial
 
+from bigmodel.search.pareto import Scores, layers
 from bigmodel.search.record import Mode, status
 
 
@@ -15,29 +16,19 @@ def ranked(trials: Sequence[FrozenTrial], modes: Sequence[Mode]) -> list[FrozenT
     Within the front, and beyond it, the first objective decides; of equals, the earlier trial.
     """
     complete = [trial for trial in trials if status(trial) == "complete"]
-    on_front = {trial.number for trial in front(complete, modes)}
-    return sorted(
-        complete,
-        key=lambda t: (t.number not in on_front, -_scores(t, modes)[0], t.number),
-    )
+    scores = {trial.number: _scores(trial, modes) for trial in complete}
+    layer = layers(scores) if len(modes) > 1 else dict.fromkeys(scores, 0)
+    return sorted(complete, key=lambda t: (layer[t.number] > 0, -scores[t.number][0], t.number))
 
 
 def front(trials: Sequence[FrozenTrial], modes: Sequence[Mode]) -> list[FrozenTrial]:
     """The complete trials than which none is better in one objective and as good in the others."""
     complete = [trial for trial in trials if status(trial) == "complete"]
-    scores = {trial.number: _scores(trial, modes) for trial in complete}
-    return [
-        trial
-        for trial in complete
-        if not any(_dominates(other, scores[trial.number]) for other in scores.values())
-    ]
+    layer = layers({trial.number: _scores(trial, modes) for trial in complete})
+    return [trial for trial in complete if layer[trial.number] == 0]
 
 
-def _scores(trial: FrozenTrial, modes: Sequence[Mode]) -> tuple[float, ...]:
+def _scores(trial: FrozenTrial, modes: Sequence[Mode]) -> Scores:
     return tuple(
         value if mode == "max" else -value for value, mode in zip(trial.values, modes, strict=True)
     )
-
-
-def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a >= b for a, b in zip(one, other, strict=True))

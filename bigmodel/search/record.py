@@ -33,6 +33,7 @@ POINT = "point"  # which of the points that are tried first
 LIVES = "lives"  # how many workers died on it
 REASON = "reason"  # why it stopped, or what went wrong
 SECONDS = "seconds"  # of work
+COSTS = "costs"  # of its network, as far as they are objectives, in their order
 LOST = "lost"  # it failed because its workers were killed
 
 

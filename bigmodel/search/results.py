@@ -39,7 +39,7 @@ def leaderboard(plan: SearchPlan, trials: Sequence[FrozenTrial]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     heads = ["front"] if on_front is not None else []
     writer.writerow(
-        ["rank", "trial", "state", *heads, *plan.objectives, "epochs", "seconds", *keys, "reason"]
+        ["rank", "trial", "state", *heads, *plan.objectives, plan.unit, "seconds", *keys, "reason"]
     )
     for trial in (*best_first, *rest):
         on = [] if on_front is None else ["yes" if trial.number in on_front else ""]

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
+from bigmodel.search.pareto import Scores, layers
+
 __all__ = ["Rungs"]
 
 
@@ -33,12 +35,17 @@ class Rungs:
             step *= self.reduction
         return found
 
-    def among_the_best(self, number: int, scores: Mapping[int, float]) -> bool:
-        """Whether a trial may go on, given everybody's score at its rung (larger is better).
+    def among_the_best(self, number: int, scores: Mapping[int, Scores]) -> bool:
+        """Whether a trial may go on, given everybody's scores at its rung (larger is better).
 
-        The best one always may; of equals, the earlier one.
+        The best one always may; of equals, the earlier one. Where what a network costs counts,
+        too, whoever is nearer to the front goes first (as in MO-ASHA, arXiv 2106.12639), and all
+        of the front may: it is what the search is for.
         """
-        ranked = sorted(scores, key=lambda other: (-scores[other], other))
+        layer = layers(scores)
+        if len(scores[number]) > 1 and layer[number] == 0:
+            return True
+        ranked = sorted(scores, key=lambda other: (layer[other], -scores[other][0], other))
         return ranked.index(number) < max(1, len(ranked) // self.reduction)
 
 

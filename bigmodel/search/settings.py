@@ -1,18 +1,16 @@
 """What stands under `search` in a config; the config checker reads it here."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Gt
+from annotated_types import Gt, MinLen
+from pydantic import StringConstraints
 
 from bigmodel.search.rungs import Rungs
 from bigmodel.search.samplers import Sampler
 
 __all__ = ["Search"]
-
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 @dataclass
@@ -25,24 +23,19 @@ class Search:
 
     `study` names the record and its directory; the same name goes on. `n_trials` is its total.
     `storage` is the URL of a database that Optuna knows; None: a journal in the directory.
-    `objectives` are metrics of a run, the monitored one unless given; several give a Pareto front.
+    `objectives` are metrics of a run, `monitor` is the monitored one, and costs of its network
+    (`latency_ms`, `parameters`, `bytes`); several give a Pareto front.
     With the fidelity `rows`, the rungs are shares of the training rows instead of epochs.
     """
 
     sampler: Sampler
     space: Mapping[str, Any] = field(default_factory=dict)
     presets: bool = True
-    study: str | None = None
+    study: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")] | None = None
     n_trials: Annotated[int, Gt(0)] = 40
     workers: Annotated[int, Gt(0)] = 1
     rungs: Rungs | None = None
     fidelity: Literal["epochs", "rows"] = "epochs"
-    objectives: list[str] | None = None
+    objectives: Annotated[list[str], MinLen(1)] = field(default_factory=lambda: ["monitor"])
     storage: str | None = None
     on_error: Literal["continue", "stop"] = "continue"
-
-    def __post_init__(self) -> None:
-        if self.study is not None and not _NAME.fullmatch(self.study):
-            raise ValueError(f"study {self.study!r} names a directory; use letters, digits, . _ -")
-        if self.objectives is not None and not self.objectives:
-            raise ValueError("objectives is empty; name a metric, or leave it out")

@@ -50,7 +50,7 @@ class Progress:
         words = [f"trial {trial.number}: {status(trial)}"]
         for name, value in zip(self.plan.objectives, _figures(self.plan, trial), strict=True):
             words += [f"{name} {value}"] if value else []
-        words += [f"{trial.last_step} epochs"] if trial.last_step else []
+        words += [f"{trial.last_step} {self.plan.unit}"] if trial.last_step else []
         words += [f"{trial.user_attrs.get(SECONDS, 0):.1f} s"]
         if status(trial) in ("failed", "lost"):
             words.append(str(trial.user_attrs.get(REASON)))
@@ -68,7 +68,7 @@ def table(plan: SearchPlan, trials: Sequence[FrozenTrial], total: int | None = N
     names = ("complete", "pruned", "failed", "lost", "waiting", "running")
     said = ", ".join(f"{counts.count(name)} {name}" for name in names if name in counts)
     of = f" of {total}" if total else ""
-    shown = Table("rank", "trial", "state", *plan.objectives, "epochs", "settings",
+    shown = Table("rank", "trial", "state", *plan.objectives, plan.unit, "settings",
                   title=f"{plan.study}: {len(trials)}{of} trials ({said})")  # fmt: skip
     shown.columns[-1].overflow = "fold"
     best_first = ranked(trials, plan.modes)[:ROWS]

@@ -21,7 +21,7 @@ from bigmodel.config.place import shown
 from bigmodel.config.provenance import Origins
 from bigmodel.config.suggest import closest
 from bigmodel.errors import UserError
-from bigmodel.search.declare import Wrong, declared, parameters, swept
+from bigmodel.search.declare import KINDS, Wrong, declared, parameters, swept
 from bigmodel.search.settings import Search
 from bigmodel.search.space import Condition, Parameter, Space, Value, ordered
 
@@ -55,9 +55,9 @@ def key_of(override: Override) -> str:
 
 def space_of(search: Search, given: Given) -> Space:
     """The whole space. Raises `UserError` with a line for each mistake in it."""
-    reader = _Reader(given.fixed_keys)
+    reader = _Reader(given.fixed_keys, partial(at, given.cfg))
     for key, node in declared(search.space):
-        make = partial(parameters, key, node) if node is not None else list  # null takes one out
+        make = partial(_parameters, given.cfg, key, node)
         reader.add(key, given.origins[f"search.space.{key}"], make)
     for override in given.sweeps:
         reader.add(
@@ -71,11 +71,21 @@ def space_of(search: Search, given: Given) -> Space:
     return reader.space()
 
 
+def _parameters(cfg: DictConfig, key: str, node: Any) -> list[Parameter]:
+    if node is None:  # takes out what a preset would search
+        return []
+    above, _, name = key.rpartition(".")
+    found = OmegaConf.select(cfg, above) if above else None
+    if found is not None and not OmegaConf.is_config(found):  # a range of another kind
+        raise Wrong(above, f"a range has no {name}{closest(name, KINDS)}")
+    return parameters(key, node)
+
+
 class _Reader:
     """Collects parameters by key, where each was declared, and a line for each mistake."""
 
-    def __init__(self, fixed: set[str]) -> None:
-        self.fixed = fixed
+    def __init__(self, fixed: set[str], at: Callable[[str], Any]) -> None:
+        self.fixed, self.at = fixed, at
         self.found: dict[str, list[Parameter]] = {}
         self.places: dict[str, str] = {}
         self._presets: dict[str, list[Parameter]] = {}
@@ -121,13 +131,7 @@ class _Reader:
         """What was collected. Raises `UserError` when a line was."""
         every = [p for params in (*self.found.values(), *self._presets.values()) for p in params]
         names = {p.name for p in every}
-        for parameter in every:
-            for name, _ in parameter.when:
-                if name not in names:
-                    self._lines.append(
-                        f"{self.places[parameter.key]}: {_label(parameter.key)}: when asks for "
-                        f"{name}, which is not searched{closest(name, names - {parameter.name})}"
-                    )
+        every = [q for q in (self._settled(p, names) for p in every) if q is not None]
         if not every and not self._lines:
             self._lines.append(f"search.space: there is nothing to search; {FIX}")
         if self._lines:
@@ -138,6 +142,26 @@ class _Reader:
             raise UserError(
                 f"search.space: the conditions of {error} go round in a circle"
             ) from error
+
+    def _settled(self, parameter: Parameter, names: set[str]) -> Parameter | None:
+        """The parameter without conditions on what is not searched; None if one of them fails."""
+        left = []
+        for name, values in parameter.when:
+            if name in names:
+                left.append((name, values))
+            elif (value := self.at(name)) is None:
+                near = closest(name, names - {parameter.name})
+                line = f"when asks for {name}, which is neither searched nor a setting{near}"
+                self._lines.append(f"{self.places[parameter.key]}: {_label(parameter.key)}: {line}")
+            elif value not in values:
+                return None
+        return replace(parameter, when=tuple(left))
+
+
+def at(cfg: DictConfig, key: str) -> Any:
+    """What the composition has at a key, as plain values, or chose in a group."""
+    value = cfg.hydra.runtime.choices.get(key, OmegaConf.select(cfg, key))
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _label(key: str) -> str:

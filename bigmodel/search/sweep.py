@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from bigmodel.config import compose as composing
 from bigmodel.config.app import Job
@@ -18,7 +18,6 @@ from bigmodel.errors import UserError
 
 if TYPE_CHECKING:
     from bigmodel.search.plan import SearchPlan
-    from bigmodel.search.space import Space
 
 
 def sweep(made: Any, job: Job[Any], cfg: DictConfig, arguments: list[str]) -> list[Any]:
@@ -51,7 +50,7 @@ def checked(made: Any, job: Job[Any], cfg: DictConfig, arguments: list[str]) -> 
     from bigmodel.search.objectives import objectives
     from bigmodel.search.plan import SearchPlan
     from bigmodel.search.space import start
-    from bigmodel.search.spaces import Given, key_of, space_of
+    from bigmodel.search.spaces import Given, at, key_of, space_of
 
     parsed = composing.parse(arguments)
     fixed = [o for o in parsed if not o.is_sweep_override()]
@@ -74,7 +73,7 @@ def checked(made: Any, job: Job[Any], cfg: DictConfig, arguments: list[str]) -> 
         fixed=texts,
         search=search,
         space=space,
-        start=start(space, _values(cfg, space)),
+        start=start(space, {p.key: at(cfg, p.key) for p in space.parameters}),
         place=Path(str(cfg.hydra.sweep.dir)),
         seed=cfg.seed,
         epochs=cfg.trainer.get("max_epochs") or 1,
@@ -89,13 +88,3 @@ def _directory(made: Any) -> Path | None:
         if entry.provider == composing.COMMAND_LINE:
             return Path(str(entry.path).removeprefix("file://"))
     return None
-
-
-def _values(cfg: DictConfig, space: Space) -> dict[str, Any]:
-    """What the composition has anyway, for each key and group of the space."""
-    choices, found = cfg.hydra.runtime.choices, dict[str, Any]()
-    for parameter in space.parameters:
-        value = choices.get(parameter.key, OmegaConf.select(cfg, parameter.key))
-        is_node = OmegaConf.is_config(value)
-        found[parameter.key] = OmegaConf.to_container(value, resolve=True) if is_node else value
-    return found

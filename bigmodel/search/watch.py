@@ -8,12 +8,14 @@ from typing import Any, cast
 from omegaconf import DictConfig
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
+from torch import nn
 
 from bigmodel.data.tables import TableData
 from bigmodel.errors import Paused
 from bigmodel.models.task import Task
 from bigmodel.search import costs, shared
 from bigmodel.search.claims import Desk
+from bigmodel.search.record import COSTS
 from bigmodel.training.checkpoints import LAST
 from bigmodel.weighting.plan import Plan
 
@@ -21,25 +23,43 @@ from bigmodel.weighting.plan import Plan
 class Watch:
     """The `Trial` of `training/trial.py`: trial `number` of a study, which `desk` decides about.
 
-    `steps` are its rungs in epochs, `measures` what is measured besides the metrics. In the other
-    processes of a run that has several, the desk is opened anew.
+    `measures` is what is measured besides the metrics. `steps` are its rungs in epochs (None:
+    epochs are not reported), `percent` the share of the training rows that it gets. In the other
+    processes of a run that has several, the desk's record is opened anew.
     """
 
-    def __init__(self, desk: Desk, number: int, steps: list[int], measures: list[str]) -> None:
-        self.desk, self.number = desk, number
-        self.steps, self.measures = steps, measures
+    def __init__(
+        self,
+        desk: Desk,
+        number: int,
+        measures: list[str],
+        steps: list[int] | None = None,
+        percent: int = 100,
+    ) -> None:
+        self.desk, self.number, self.measures = desk, number, measures
+        self.steps, self.percent = steps, percent
 
     def callbacks(self) -> list[Callback]:
         """One that reports, and stops."""
-        return [Reports(self)]
+        return [] if self.steps is None else [Reports(self)]
 
     def prepare(self, data: TableData, cfg: DictConfig) -> None:
         """The table that the trials of this process share."""
         shared.prepare(data, cfg)
+        if self.percent < 100:
+            data.take(shared.some_rows(data.prepared, self.percent, cfg.seed))
 
     def measure(self, model: Task, data: TableData) -> dict[str, float]:
         """Latency and sizes, as far as they are objectives."""
-        return {name: costs.MEASURES[name](model, data) for name in self.measures}
+        return {name: costs.MEASURES[name](model.network, data) for name in self.measures}
+
+    def report(self, step: int, value: float, network: nn.Module, data: TableData) -> None:
+        """Write down the metric at a step, and once what the network costs."""
+        record = self.desk.record
+        if self.measures and COSTS not in record.trial(self.number).user_attrs:
+            found = [costs.MEASURES[name](network, data) for name in self.measures]
+            record.note(self.number, {COSTS: found})
+        record.report(self.number, step, value)
 
 
 class Reports(Checkpoint):
@@ -65,8 +85,10 @@ class Reports(Checkpoint):
         if value is None:
             return
         if trainer.is_global_zero:
-            self.watch.desk.record.report(self.watch.number, step, float(value))
-            if step in self.watch.steps and step < whole:
+            data = cast(TableData, trainer.datamodule)  # type: ignore[attr-defined]
+            network = cast(nn.Module, pl_module.network)
+            self.watch.report(step, float(value), network, data)
+            if step in (self.watch.steps or ()) and step < whole:
                 waits = not self.watch.desk.may_go_on(self.watch.number, step)
         if trainer.strategy.broadcast(waits):
             self._waits = step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from bigmodel.search.claims import Claim
 from bigmodel.search.costs import MEASURES
 from bigmodel.search.owner import Owner
 from bigmodel.search.plan import SearchPlan
-from bigmodel.search.record import OWNER, REASON, SECONDS, WAITS
+from bigmodel.search.record import COSTS, OWNER, REASON, SECONDS, WAITS
 from bigmodel.search.text import quoted
 from bigmodel.search.watch import Watch
 
@@ -83,22 +84,44 @@ class Worker:
         results.write(self.plan, record)
 
     def _train(self, claim: Claim) -> dict[str, float]:
-        plan, number = self.plan, claim.number
-        directory = plan.place / str(number)
+        """The metrics of the whole trial; raises `Paused` at a rung."""
+        plan = self.plan
+        directory = plan.place / str(claim.number)
         measures = [name for name in plan.objectives if name in MEASURES]
-        watch = Watch(self.desk, number, plan.steps, measures)
+        if not plan.by_rows:
+            watch = Watch(self.desk, claim.number, measures, steps=plan.steps)
+            return self._fit(claim, directory, watch)
+        known = self.desk.record.trial(claim.number).intermediate_values
+        for percent in plan.steps:
+            if percent not in known:
+                self._rung(claim, directory / f"rows-{percent}", percent, measures)
+        metrics = self._fit(claim, directory, Watch(self.desk, claim.number, measures))
+        self.desk.record.report(claim.number, plan.whole, metrics[plan.monitor])
+        return metrics
 
+    def _rung(self, claim: Claim, directory: Path, percent: int, measures: list[str]) -> None:
+        """Train on a part of the rows, from the start; wait there unless it did well."""
+        watch = Watch(self.desk, claim.number, measures, percent=percent)
+        metrics = self._fit(claim, directory, watch)
+        if measures:
+            self.desk.record.note(claim.number, {COSTS: [metrics[name] for name in measures]})
+        self.desk.record.report(claim.number, percent, metrics[self.plan.monitor])
+        shutil.rmtree(directory, ignore_errors=True)
+        if not self.desk.may_go_on(claim.number, percent):
+            raise Paused(str(percent))
+
+    def _fit(self, claim: Claim, directory: Path, watch: Watch) -> dict[str, float]:
         def job(cfg: DictConfig) -> dict[str, float]:
             with open_dict(cfg):
                 cfg.pop("search", None)  # this is one run of it
-            assert plan.task is not None
-            found: dict[str, float] = plan.task(cfg, directory, watch).metrics
+            assert self.plan.task is not None
+            found: dict[str, float] = self.plan.task(cfg, directory, watch).metrics
             return found
 
-        given = [*plan.fixed, *plan.space.overrides(claim.params)]
-        given += ["search=none", f"hydra.run.dir={quoted(str(directory))}"]
+        given = [*self.plan.fixed, *self.plan.space.overrides(claim.params), "search=none"]
+        given.append(f"hydra.run.dir={quoted(str(directory))}")
         given = composing.lenient(given, self.made.config_loader)
-        returned = self.made.run(plan.entry, job, given, with_log_configuration=False)
+        returned = self.made.run(self.plan.entry, job, given, with_log_configuration=False)
         metrics: dict[str, float] = returned.return_value
         return metrics
 
@@ -109,8 +132,8 @@ class Worker:
                 error = BigmodelError(f"{name} is {value}")
                 self._failed(number, error, seconds)
                 return
-        epochs = self.desk.record.trial(number).last_step or 0
-        reason = "early stopping" if 0 < epochs < self.plan.epochs else "the end"
+        step = self.desk.record.trial(number).last_step or 0
+        reason = "early stopping" if 0 < step < self.plan.whole else "the end"
         notes = {SECONDS: seconds, REASON: reason}
         self.desk.record.finish(number, TrialState.COMPLETE, notes, values)
 
