@@ -27,10 +27,10 @@ class Rungs:
     first: Annotated[int, Gt(0)] | None = None
 
     def steps(self, whole: int) -> list[int]:
-        """The rungs below `whole` epochs (or percent)."""
+        """The rungs below `whole` epochs (or percent); none in its second half, to save little."""
         step = self.first or max(1, whole // self.reduction**2)
         found = []
-        while step < whole:
+        while 2 * step <= whole:
             found.append(step)
             step *= self.reduction
         return found
