@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, open_dict
 from optuna.trial import TrialState
 
-from bigmodel.config import compose as composing
 from bigmodel.errors import BigmodelError, Interrupted, Paused
 from bigmodel.search import results
 from bigmodel.search.claims import Claim
@@ -23,7 +21,7 @@ from bigmodel.search.costs import MEASURES
 from bigmodel.search.owner import Owner
 from bigmodel.search.plan import SearchPlan
 from bigmodel.search.record import COSTS, OWNER, REASON, SECONDS, WAITS
-from bigmodel.search.text import quoted
+from bigmodel.search.trials import Configs
 from bigmodel.search.watch import Watch
 
 NAP = 0.2  # seconds between two looks while other workers have the last trials
@@ -60,6 +58,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.desk = self.plan.desk()
+        self.configs = Configs(self.made, self.plan.entry, self.plan.fixed)
 
     def run(self, claim: Claim) -> None:
         """One trial, to its end, to a rung, or to the error that ends it."""
@@ -111,18 +110,9 @@ class Worker:
             raise Paused(str(percent))
 
     def _fit(self, claim: Claim, directory: Path, watch: Watch) -> dict[str, float]:
-        def job(cfg: DictConfig) -> dict[str, float]:
-            with open_dict(cfg):
-                cfg.pop("search", None)  # this is one run of it
-            assert self.plan.task is not None
-            found: dict[str, float] = self.plan.task(cfg, directory, watch).metrics
-            return found
-
-        given = [*self.plan.fixed, *self.plan.space.overrides(claim.params), "search=none"]
-        given.append(f"hydra.run.dir={quoted(str(directory))}")
-        given = composing.lenient(given, self.made.config_loader)
-        returned = self.made.run(self.plan.entry, job, given, with_log_configuration=False)
-        metrics: dict[str, float] = returned.return_value
+        assert self.plan.task is not None
+        cfg = self.configs.of(self.plan.space.overrides(claim.params), directory)
+        metrics: dict[str, float] = self.plan.task(cfg, directory, watch).metrics
         return metrics
 
     def _done(self, number: int, metrics: dict[str, float], seconds: float) -> None:
