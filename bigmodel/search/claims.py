@@ -101,21 +101,26 @@ class Desk:
 
     def _promotable(self, trials: list[FrozenTrial]) -> int | None:
         """The trial that waits at the highest rung and is among the best there by now."""
-        waiting = [t for t in trials if status(t) == "waiting"]
-        for trial in sorted(waiting, key=lambda t: (-t.user_attrs[WAITS], t.number)):
-            if self.may_go_on(trial.number, trial.user_attrs[WAITS], trials):
-                return trial.number
+        waiting = [trial for trial in trials if status(trial) == "waiting"]
+        for step in sorted({trial.user_attrs[WAITS] for trial in waiting}, reverse=True):
+            best = self._go_on(step, trials)
+            for trial in waiting:
+                if trial.user_attrs[WAITS] == step and trial.number in best:
+                    return trial.number
         return None
 
-    def may_go_on(self, number: int, step: int, trials: list[FrozenTrial] | None = None) -> bool:
+    def may_go_on(self, number: int, step: int) -> bool:
         """Whether the trial that has reached the rung at `step` is among the best there."""
+        return number in self._go_on(step, self.record.trials())
+
+    def _go_on(self, step: int, trials: list[FrozenTrial]) -> set[int]:
         assert self.rungs is not None
         scores = {
             trial.number: (score, *(-cost for cost in trial.user_attrs.get(COSTS, [])))
-            for trial in (self.record.trials() if trials is None else trials)
+            for trial in trials
             if (score := best_until(step, trial.intermediate_values, self.sign)) is not None
         }
-        return self.rungs.among_the_best(number, scores)
+        return self.rungs.go_on(scores)
 
     def _new(self, trials: list[FrozenTrial]) -> int:
         """A trial that did not exist, with its parameters."""

@@ -35,18 +35,18 @@ class Rungs:
             step *= self.reduction
         return found
 
-    def among_the_best(self, number: int, scores: Mapping[int, Scores]) -> bool:
-        """Whether a trial may go on, given everybody's scores at its rung (larger is better).
+    def go_on(self, scores: Mapping[int, Scores]) -> set[int]:
+        """Which trials may go on, by number, given their scores at a rung (larger is better).
 
         The best one always may; of equals, the earlier one. Where what a network costs counts,
         too, whoever is nearer to the front goes first (as in MO-ASHA, arXiv 2106.12639), and all
         of the front may: it is what the search is for.
         """
-        layer = layers(scores)
-        if len(scores[number]) > 1 and layer[number] == 0:
-            return True
-        ranked = sorted(scores, key=lambda other: (layer[other], -scores[other][0], other))
-        return ranked.index(number) < max(1, len(ranked) // self.reduction)
+        several = any(len(score) > 1 for score in scores.values())
+        layer = layers(scores) if several else dict.fromkeys(scores, 0)
+        ranked = sorted(scores, key=lambda number: (layer[number], -scores[number][0], number))
+        best = set(ranked[: max(1, len(ranked) // self.reduction)])
+        return best | {number for number in ranked if several and layer[number] == 0}
 
 
 def best_until(step: int, reports: Mapping[int, float], sign: int) -> float | None:

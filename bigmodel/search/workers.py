@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -80,7 +80,9 @@ class _Crew:
         del self.at_work[place]
         if process.exitcode == 0:
             return
-        told = said.recv() if said.poll() else None
+        told = None
+        with suppress(EOFError):  # of a worker that was killed
+            told = said.recv()
         if told is not None:
             raise {Interrupted.exit_code: Interrupted}.get(told[0], BigmodelError)(*told[1])
         self.deaths += 1

@@ -7,7 +7,7 @@ search can be replayed in milliseconds.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import common
@@ -37,13 +37,14 @@ class Table:
 
     def index(self, wanted: dict[str, float]) -> int:
         """The config nearest to these settings; rates and sizes by their ratio."""
-
-        def distance(config: dict[str, float]) -> float:
-            ratios = (abs(np.log(config[k] / wanted[k])) for k in ("width", "lr", "weight_decay"))
-            rest = (100 * (config[k] != wanted[k]) for k in ("depth", "batch_size"))
-            return sum(ratios) + sum(rest) + abs(config["dropout"] - wanted["dropout"])
-
-        return min(range(len(self.configs)), key=lambda i: distance(self.configs[i]))
+        far = np.zeros(len(self.configs))
+        for name, value in wanted.items():
+            own = np.array([config[name] for config in self.configs])
+            if name in ("width", "lr", "weight_decay"):
+                far += abs(np.log(own / value))
+            else:
+                far += abs(own - value) * (1 if name == "dropout" else 100)
+        return int(far.argmin())
 
 
 def digits(data: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +107,7 @@ def train(
     lr, decay, dropout = (torch.tensor(v).float().view(-1, 1, 1) for v in zip(*own, strict=True))
     sizes = [x.shape[1], *[width] * depth, classes]
     weights = []
-    for fan, out in zip(sizes, sizes[1:], strict=False):
+    for fan, out in pairwise(sizes):
         one = torch.empty(1, fan, out).uniform_(-1, 1) / fan**0.5
         weights += [one.repeat(count, 1, 1), torch.zeros(count, 1, out)]
     for weight in weights:

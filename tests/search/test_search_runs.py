@@ -155,6 +155,11 @@ def test_the_weighting_sweep_is_a_search_of_all_strategies(here):
     assert search(*given, short, "search.study=w")[0] == 0
     rows = board(here / "sweeps" / "w")
     assert sorted(row["weighting"] for row in rows) == ["crt", "drw", "inverse", "none"]
+    scores = [float(row["val/macro_f1"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    for row in rows:
+        metrics = json.loads((here / "sweeps/w" / row["trial"] / "metrics.json").read_text())
+        assert float(row["val/macro_f1"]) == metrics["val/macro_f1"]
     assert {row["state"] for row in rows} == {"complete"}
     best = here / "sweeps" / "w" / "experiment" / "best.yaml"
     text = best.read_text()
@@ -249,11 +254,11 @@ def test_a_fit_that_waits_and_goes_on_ends_with_the_very_same_weights(here, monk
     assert search(*given, "search.study=through")[0] == 0
     waits: list[int] = []
 
-    def at_first(desk, number, step, trials=None):
+    def no(desk, number, step):  # asked in the fit; the worker, which asks itself, wakes it at once
         waits.append(step)
-        return trials is not None  # asked in the fit: wait; asked by a worker: go on
+        return False
 
-    monkeypatch.setattr(Desk, "may_go_on", at_first)
+    monkeypatch.setattr(Desk, "may_go_on", no)
     assert search(*given, "search.study=stopped")[0] == 0
     assert waits == [2, 2]
     one, other = (

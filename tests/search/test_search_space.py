@@ -122,20 +122,16 @@ def test_rungs_lie_a_factor_apart_and_below_the_whole():
 
 def test_one_in_three_goes_on_and_the_best_one_always():
     rungs = Rungs()
-    assert rungs.among_the_best(0, {0: (0.1,)})
-    assert not rungs.among_the_best(1, {0: (0.2,), 1: (0.1,)})
-    scores = {number: (float(number),) for number in range(6)}
-    assert [n for n in scores if rungs.among_the_best(n, scores)] == [4, 5]
-    assert [n for n in range(6) if rungs.among_the_best(n, dict.fromkeys(range(6), (1.0,)))] == [
-        0,
-        1,
-    ]
+    assert rungs.go_on({0: (0.1,)}) == {0}
+    assert rungs.go_on({0: (0.2,), 1: (0.1,)}) == {0}
+    assert rungs.go_on({number: (float(number),) for number in range(6)}) == {4, 5}
+    assert rungs.go_on(dict.fromkeys(range(6), (1.0,))) == {0, 1}
 
 
 def test_of_several_objectives_the_whole_front_goes_on():
     scores = {0: (0.9, -100.0), 1: (0.8, -10.0), 2: (0.7, -20.0), 3: (0.6, -30.0)}
     assert layers(scores) == {0: 0, 1: 0, 2: 1, 3: 2}
-    assert [n for n in scores if Rungs().among_the_best(n, scores)] == [0, 1]
+    assert Rungs().go_on(scores) == {0, 1}
 
 
 def test_what_counts_at_a_rung_is_the_best_until_then():
