@@ -5,7 +5,7 @@ own; the rows come in the same order for all. What a search would see of each is
 search can be replayed in milliseconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
@@ -35,8 +35,8 @@ class Table:
     test: np.ndarray
     configs: list[dict[str, float]]
 
-    def index(self, wanted: dict[str, float]) -> int:
-        """The config nearest to these settings; rates and sizes by their ratio."""
+    def index(self, wanted: dict[str, float], taken: Collection[int]) -> int:
+        """The config nearest to these settings of those not taken; rates and sizes by ratio."""
         far = np.zeros(len(self.configs))
         for name, value in wanted.items():
             own = np.array([config[name] for config in self.configs])
@@ -44,6 +44,7 @@ class Table:
                 far += abs(np.log(own / value))
             else:
                 far += abs(own - value) * (1 if name == "dropout" else 100)
+        far[list(taken)] = np.inf
         return int(far.argmin())
 
 

@@ -249,7 +249,7 @@ def test_a_fit_that_waits_and_goes_on_ends_with_the_very_same_weights(here, monk
     """Trial 0 waits at each rung, since a better one has been there, and is woken at once."""
     from bigmodel.search.claims import Desk
 
-    given = [*QUICK, "search=asha", "search.rungs.first=2", "search.n_trials=1", "seed=0,1"]
+    given = [*QUICK, "search=asha", "search.rungs.first=1", "search.n_trials=1", "seed=0,1"]
     given += ["search.presets=false", "callbacks=ema", "scheduler=cosine"]
     assert search(*given, "search.study=through")[0] == 0
     waits: list[int] = []
@@ -260,7 +260,7 @@ def test_a_fit_that_waits_and_goes_on_ends_with_the_very_same_weights(here, monk
 
     monkeypatch.setattr(Desk, "may_go_on", no)
     assert search(*given, "search.study=stopped")[0] == 0
-    assert waits == [2, 2]
+    assert waits == [1, 3]
     one, other = (
         json.loads((here / "sweeps" / name / "best" / "metrics.json").read_text())
         for name in ("through", "stopped")
