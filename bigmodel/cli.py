@@ -33,6 +33,13 @@ def evaluate(argv: list[str]) -> int:
     return entry.main(argv)
 
 
+def preview(argv: list[str]) -> int:
+    """a picture of what an augmentation does: augment=NAME data=images data.path=PATH"""
+    from bigmodel import preview as entry
+
+    return entry.main(argv)
+
+
 def check(argv: list[str]) -> int:
     """compose and check what `train` would run, and run nothing"""
     from bigmodel import train as entry
@@ -74,7 +81,7 @@ def cache(argv: list[str]) -> int:
 
 VERBS: dict[str, Verb] = {
     verb.__name__.rstrip("_"): verb
-    for verb in (train, predict, evaluate, check, list_, copy, inspect, cache)
+    for verb in (train, predict, evaluate, preview, check, list_, copy, inspect, cache)
 }
 
 

@@ -70,6 +70,8 @@ def _row(column: Column) -> tuple[str, ...]:
     elif column.minimum is not None:
         ends = (column.minimum, column.maximum)
         values = " to ".join(end if isinstance(end, str) else f"{end:g}" for end in ends)
+    elif column.shape is not None:
+        values = f"{' x '.join(map(str, column.shape))} (channels, height, width)"
     else:
         values = ""
     return (f"`{_code(column.name)}`", column.kind, column.dtype, missing, values)

@@ -24,7 +24,16 @@ from bigmodel.data.encoder import Encoder
 from bigmodel.data.schema import Schema
 from bigmodel.files import atomic, atomic_directory
 
-_LIBRARIES = ("bigmodel", "numpy", "onnx", "onnxruntime", "pandas", "safetensors", "torch")
+_LIBRARIES = (
+    "bigmodel",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "pillow",
+    "safetensors",
+    "torch",
+)
 
 
 def write_bundle(

@@ -45,12 +45,22 @@ def used_rows(tables: Mapping[int, RawTable], split: Split) -> NDArray[np.bool_]
 
 
 def assign_parts(
-    tables: Mapping[int, RawTable], labels: Labels, target: Target, split: Split, seed: int
+    tables: Mapping[int, RawTable],
+    labels: Labels,
+    target: Target,
+    split: Split,
+    seed: int,
+    sound: NDArray[np.bool_] | None = None,
 ) -> Parts:
     """The part of every row of all tables, in their order, (n,).
 
     The main table, under 0, is split; ready-made val and test tables, under 1 and 2, are whole.
+    Rows that are not `sound` (n,) are as if they were not there.
     """
+    if sound is not None and not sound.all():
+        found = np.full(len(sound), UNUSED, dtype=np.int8)
+        found[sound] = assign_parts(_only(tables, sound), labels[sound], target, split, seed)
+        return found
     main = tables[TRAIN]
     known = labels[: len(main.frame)]
     codes = known.astype(np.int64)
@@ -62,6 +72,17 @@ def assign_parts(
         if part != TRAIN
     ]
     return np.concatenate(parts)
+
+
+def _only(tables: Mapping[int, RawTable], sound: NDArray[np.bool_]) -> dict[int, RawTable]:
+    """The tables without the rows that are not `sound`."""
+    found, start = {}, 0
+    for part, table in tables.items():
+        rows = np.flatnonzero(sound[start : start + len(table.frame)])
+        start += len(table.frame)
+        place = lambda row, rows=rows, of=table.place: of(int(rows[row]))  # noqa: E731
+        found[part] = RawTable(table.frame.iloc[rows], place, table.name)
+    return found
 
 
 def thin(long_tail: "LongTail", labels: Labels, target: Target, parts: Parts, seed: int) -> Parts:

@@ -40,10 +40,12 @@ def convert(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
 
     numeric: int64, or float64 with NaN, within +-1e30; cost: float64 without NaN;
     boolean: bool, or boolean with NA; datetime: datetime64[us] without zone (UTC); others: str,
-    category of str, or int64 ids.
+    category of str, or int64 ids. Images stay what they are until they are decoded.
     """
     if column.kind == "numeric":
         return to_numbers(values)
+    if column.kind == "image":
+        return values
     if column.kind == "cost":
         return _without_gaps(to_numbers(values))
     if column.kind == "boolean":

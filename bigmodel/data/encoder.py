@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bigmodel.data.encodings import CategoryEncoding, NumberEncoding, numbers
+from bigmodel.data.image.decode import Pixels, Shape
+from bigmodel.data.image.frames import ImageEncoding
 from bigmodel.data.learn import Encoding, learn_column
 from bigmodel.data.quantiles import Floats, QuantileMap
 from bigmodel.data.schema import Schema
@@ -47,8 +49,8 @@ class Encoder:
     Numbers, booleans and times go through a map from their training quantiles to those of a
     normal distribution; a missing one becomes 0 (the median), and a column that had missing
     values in training has a second number, 0 or 1, that says so. Times also get the sine and
-    cosine of the cycles that they vary in. Categories become codes, and texts tokens where the
-    model reads them.
+    cosine of the cycles that they vary in. Categories become codes, images pixels, and texts
+    tokens where the model reads them.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Encoder:
         numeric: tuple[NumberEncoding, ...],
         categorical: tuple[CategoryEncoding, ...],
         text: TextEncoding | None = None,
+        image: ImageEncoding | None = None,
     ) -> None:
-        self.numeric, self.categorical, self.text = numeric, categorical, text
+        self.numeric, self.categorical = numeric, categorical
+        self.text, self.image = text, image
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, schema: Schema) -> "Encoder":
@@ -76,6 +80,7 @@ class Encoder:
             tuple(encoding for encoding in found if isinstance(encoding, NumberEncoding)),
             tuple(encoding for encoding in found if isinstance(encoding, CategoryEncoding)),
             text,
+            next((encoding for encoding in found if isinstance(encoding, ImageEncoding)), None),
         )
 
     @property
@@ -98,8 +103,11 @@ class Encoder:
         """The number of codes of each column of `Encoded.categorical`."""
         return tuple(encoding.cardinality for encoding in self.categorical)
 
-    def transform(self, frame: pd.DataFrame) -> Encoded:
-        """Encode rows whose columns are as the schema says; other columns are ignored."""
+    def transform(self, frame: pd.DataFrame, image: Pixels | None = None) -> Encoded:
+        """Encode rows whose columns are as the schema says; other columns are ignored.
+
+        `image` are the pixels, where they are decoded already.
+        """
         columns = [numbers(frame[encoding.name]) for encoding in self.numeric]
         numeric = np.empty((len(frame), self.n_numeric), dtype=np.float32)
         blocks = [slice(at, at + _BLOCK) for at in range(0, len(frame), _BLOCK)]
@@ -108,7 +116,9 @@ class Encoder:
         for index, category in enumerate(self.categorical):
             categorical[:, index] = category.codes(frame[category.name])
         tokens = None if self.text is None else self.text.transform(frame)
-        return Encoded(numeric, categorical, tokens)
+        if self.image is not None and image is None:
+            image = self.image.pixels(frame[self.image.name])
+        return Encoded(numeric, categorical, tokens, image)
 
     def _write(self, columns: list[Floats], out: NDArray[np.float32]) -> None:
         """Encode a block of rows of the numeric columns."""
@@ -133,6 +143,8 @@ class Encoder:
         meta["categorical"] = categorical
         if self.text is not None:
             meta["text"] = self.text.state()
+        if self.image is not None:
+            meta["image"] = {"name": self.image.name, "shape": list(self.image.shape)}
         return meta, arrays
 
     @classmethod
@@ -154,4 +166,11 @@ class Encoder:
             for c in meta["categorical"]
         )
         text = TextEncoding.from_state(meta["text"]) if "text" in meta else None
-        return cls(numeric, categorical, text)
+        told = meta.get("image")
+        image = ImageEncoding(str(told["name"]), _shape(told["shape"])) if told else None
+        return cls(numeric, categorical, text, image)
+
+
+def _shape(sides: list[Any]) -> Shape:
+    channels, height, width = map(int, sides)
+    return channels, height, width

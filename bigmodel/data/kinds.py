@@ -27,6 +27,7 @@ _DTYPES: dict[Kind, str] = {
     "categorical": "str",
     "text": "str",
     "id": "str",
+    "image": "object",
     "cost": "float64",
 }
 

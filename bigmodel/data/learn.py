@@ -14,6 +14,7 @@ from bigmodel.data.encodings import (
     numbers,
     varying_cycles,
 )
+from bigmodel.data.image.frames import ImageEncoding
 from bigmodel.data.quantiles import Floats, QuantileMap, ordered_sample
 from bigmodel.data.schema import Column
 from bigmodel.data.texts import levels
@@ -21,7 +22,7 @@ from bigmodel.data.texts import levels
 BINS = 20  # of a number's histogram, equally full in training: enough to see a drift
 _SHOWN = 50  # categories of a histogram; the others are counted together, as ""
 
-Encoding = NumberEncoding | CategoryEncoding | None
+Encoding = NumberEncoding | CategoryEncoding | ImageEncoding | None
 
 
 def learn_column(
@@ -33,6 +34,9 @@ def learn_column(
     """
     if column.kind == "categorical":
         return _learn_categories(column, values, rows)
+    if column.kind == "image":
+        assert column.shape is not None
+        return column, ImageEncoding(column.name, column.shape)
     if column.kind in ("id", "text", "cost"):
         missing = values.isna().to_numpy()[rows]
         return replace(column, missing_rate=_mean(missing)), None

@@ -1,9 +1,11 @@
 """Batches as slices of whole tensors: no per-row Python, and an order that can be resumed."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Protocol
 
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from bigmodel.data.augment.augment import Augment
@@ -104,7 +106,7 @@ class TensorLoader:
             batch = tensors.rows(self._share(order, index))
             return augment(batch, self._share(samples, index), epoch)
 
-        yield from ahead(map(augmented, left))
+        yield from ahead(map(augmented, left), _one_core)
 
     def _order(self) -> Tensor:
         """The epoch's rows in the epoch's order, the same in every process."""
@@ -122,6 +124,21 @@ class TensorLoader:
         rows = batches * self.batch_size if self.drop_last else len(order)
         batch = order[rows * index // batches : rows * (index + 1) // batches]
         return batch[self.rank :: self.world_size]
+
+
+def _one_core() -> None:
+    """Let torch use one core in this thread.
+
+    Each thread has its own OpenMP team, whose idle members spin: a second one beside that of the
+    training steps made these a third slower.
+    """
+    torch.get_num_threads()  # torch sets the number at a thread's first use, and would undo this
+    _openmp().limit(limits=1)
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def _samples(order: Tensor, rows: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bigmodel.data.assign import assign_parts, row_notes, split_column, thin, used_rows
 from bigmodel.data.columns import check_names, find_columns
 from bigmodel.data.encoder import Encoded, Encoder
+from bigmodel.data.image.table import ImageSettings, pictures
 from bigmodel.data.labels import encode_labels, stacked_labels, understand_target
 from bigmodel.data.learn import learn_column
 from bigmodel.data.quality import summarise
@@ -50,11 +51,16 @@ class Settings:
     side: tuple[str, ...] = ()  # columns that weigh the rows
     request: tuple[str, ...] = ()  # those of them that a prediction needs, too
     text: Reader | None = None  # how the model reads text columns, if it does
+    images: ImageSettings | None = None
 
     def told_kinds(self) -> dict[str, Kind]:
         """The kinds that are not inferred; a column of costs feeds the network only by word."""
         costs: dict[str, Kind] = dict.fromkeys(self.request, "cost")
         return costs | dict(self.kinds)
+
+    def with_images(self, images: ImageSettings) -> Settings:
+        """The same for a table with a column of images."""
+        return replace(self, images=images)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,9 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
     main, split = tables[TRAIN], settings.split
     _check_settings(main, settings)
     used = used_rows(tables, split)
+    images = pictures(tables, settings.images)
+    if images is not None:
+        used &= images.sound
     labels = stacked_labels(tables, settings.target, used)
     target = understand_target(tables, labels, used, settings.task)
     left_out = {target.name, *settings.drop, split_column(split) or target.name, *settings.side}
@@ -99,7 +108,8 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
     )
     notes += side_notes(settings.side, kinds)
     encoded = encode_labels(tables, labels, used, target)
-    parts = assign_parts(tables, encoded, target, split, settings.seed)
+    sound = images.sound if images is not None else None
+    parts = assign_parts(tables, encoded, target, split, settings.seed, sound)
     if target.task == "regression":
         target = with_scale(target, labels[parts == TRAIN])
         encoded = encode_labels(tables, labels, used, target)
@@ -107,6 +117,9 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
         parts = thin(settings.long_tail, encoded, target, parts, settings.seed)
     notes += row_notes(encoded, target, parts, split, kinds.keys())
     frame = _stacked([_conformed(table, columns) for table in tables.values()])
+    if images is not None:
+        notes = [*images.notes, *(note for t in tables.values() for note in t.notes), *notes]
+        columns = tuple(replace(c, shape=images.shape) if c.kind == "image" else c for c in columns)
     train = np.flatnonzero(parts == TRAIN)
     learnt = in_threads(lambda column: learn_column(column, frame[column.name], train), columns)
     schema = Schema(tuple(column for column, _ in learnt), target, settings.drop)
@@ -114,17 +127,21 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
     encoder = Encoder.of((encoding for _, encoding in learnt), text)
     quality: dict[str, Any] = {"notes": notes}
     if settings.quality:
-        quality = summarise(frame, schema, encoded, parts, notes)
+        shown = frame if images is None else images.as_texts(frame)
+        quality = summarise(shown, schema, encoded, parts, notes)
+    sample = frame.iloc[train[:SAMPLE_ROWS]]
     return Prepared(
         schema,
         encoder,
-        encoder.transform(frame),
+        encoder.transform(frame, images.pixels if images is not None else None),
         target=encoded,
         split=parts,
         side=side_columns(tables, settings.side),
         side_names=settings.side,
         quality=quality,
-        sample=frame.iloc[train[:SAMPLE_ROWS]].apply(plain).reset_index(drop=True),
+        sample=(images.self_contained(sample) if images is not None else sample)
+        .apply(plain)
+        .reset_index(drop=True),
     )
 
 
@@ -150,6 +167,12 @@ def _check_settings(main: RawTable, settings: Settings) -> None:
     check_names(settings.ids, header, "data.id")
     check_names(list(settings.kinds), header, "data.kinds")
     check_names(settings.side, header, "weighting")
+    for name, kind in settings.kinds.items():
+        if kind == "image" and (settings.images is None or name != settings.images.column):
+            raise UserError(
+                f"data.kinds.{name}=image: name the one column of images with data=images "
+                f"data.image={name}"
+            )
     split = settings.split
     split.check()
     if split.column is not None and not (split.by == "time" and split.column == ROW_ORDER):

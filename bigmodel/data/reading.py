@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bigmodel.data.convert import Mismatch, convert
 from bigmodel.data.csv_table import CsvTable
+from bigmodel.data.image.frames import Skipped, decoded_column, image_of, with_files
 from bigmodel.data.parquet_table import ParquetTable
 from bigmodel.data.schema import Column, Schema
 from bigmodel.data.sources import is_parquet, parts
@@ -30,6 +31,7 @@ class RawTable:
     frame: pd.DataFrame
     place: Place
     name: str
+    notes: tuple[str, ...] = ()  # what was decided by rule when it was read
 
 
 def read_frame(
@@ -68,11 +70,15 @@ def _compact(frame: pd.DataFrame) -> pd.DataFrame:
 def iter_frames(path: str | Path, schema: Schema, chunk_rows: int) -> Iterator[pd.DataFrame]:
     """The rows of a table in frames of at most `chunk_rows`, with the schema's columns and dtypes.
 
-    Other columns are ignored. Memory holds one frame, whatever the size of the table. Raises
-    UserError naming the column that is missing, or the row whose cell does not fit its column.
+    Other columns are ignored. Memory holds one frame, whatever the size of the table. A model of
+    images also takes a folder or a zip of them; broken images are skipped, with a line each on
+    standard error. Raises UserError naming the column that is missing, or the row whose cell does
+    not fit its column.
     """
-    for frame, _ in _conformed(path, schema.columns, chunk_rows):
+    skipped = Skipped()
+    for frame, _ in _conformed(path, schema.columns, chunk_rows, skipped):
         yield frame
+    skipped.finish()
 
 
 def iter_labelled(
@@ -82,8 +88,9 @@ def iter_labelled(
 
     Raises UserError naming the row of a label that is empty or unknown to the model.
     """
-    target = schema.target
-    for frame, place in _conformed(path, (*schema.columns, target_column(target)), chunk_rows):
+    target, skipped = schema.target, Skipped()
+    columns = (*schema.columns, target_column(target))
+    for frame, place in _conformed(path, columns, chunk_rows, skipped, target.name):
         try:
             encoded = encode_target(frame[target.name], target)
         except Mismatch as found:
@@ -91,6 +98,7 @@ def iter_labelled(
                 f"{place(found.position)}: {target.name}: {found.reason}; correct the label"
             ) from found
         yield frame.drop(columns=target.name), encoded
+    skipped.finish()
 
 
 def conform(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
@@ -98,8 +106,17 @@ def conform(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
 
     Raises UserError as `iter_frames` does; rows are named by their position, from 0.
     """
+    frame = with_files(frame, schema.columns)
     check_columns(list(map(str, frame.columns)), schema.columns, "the frame")
-    return conform_columns(frame, schema.columns, _position, trained=True)
+    frame = conform_columns(frame, schema.columns, _position, trained=True)
+    image = image_of(schema.columns)
+    if image is None:
+        return frame
+
+    def refuse(row: int, reason: str) -> None:
+        raise UserError(f"{_position(row)}: column {image.name!r}: the image {reason}")
+
+    return decoded_column(frame, image, refuse)[0]
 
 
 def _position(row: int) -> str:
@@ -133,6 +150,21 @@ def misfit(found: Mismatch, column: Column, place: Place, trained: bool) -> User
 
 
 def _conformed(
+    path: str | Path,
+    columns: Sequence[Column],
+    chunk_rows: int,
+    skipped: Skipped,
+    target: str | None = None,
+) -> Iterator[tuple[pd.DataFrame, Place]]:
+    """Frames of a table with these columns, each with where its rows are; images are decoded."""
+    if image_of(columns) is None:
+        return rows_of_file(path, columns, chunk_rows)
+    from bigmodel.data.image.reading import rows_with_images  # which needs this module
+
+    return rows_with_images(path, columns, chunk_rows, skipped, target)
+
+
+def rows_of_file(
     path: str | Path, columns: Sequence[Column], chunk_rows: int
 ) -> Iterator[tuple[pd.DataFrame, Place]]:
     """Frames of a file with these columns, each with where its rows are."""

@@ -7,11 +7,17 @@ what training, batch scoring and the service check rows against.
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "text", "cost"]
+Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "text", "image", "cost"]
 Task = Literal["binary", "multiclass", "regression"]
 
 # "cost" columns hold what a decision about the row costs: only the postprocess reads them
-FEATURE_KINDS = ("numeric", "categorical", "boolean", "datetime")  # the others feed no network
+FEATURE_KINDS = (
+    "numeric",
+    "categorical",
+    "boolean",
+    "datetime",
+    "image",
+)  # the others feed no network
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class Column:
     `categories` are the values seen often enough to have a code of their own, as text.
     `histogram` is the training distribution: {"edges": [...], "counts": [...]} for numbers and
     times (seconds since 1970), {"categories": [...], "counts": [...]} for categories and booleans.
+    `shape` is that of an image's pixels: channels, height, width.
     """
 
     name: str
@@ -35,6 +42,7 @@ class Column:
     maximum: float | str | None = None
     categories: tuple[str, ...] | None = None
     histogram: dict[str, list[Any]] | None = None
+    shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ class Schema:
 
 def _with_tuples(content: dict[str, Any]) -> dict[str, Any]:
     """JSON knows only lists; what is a tuple here becomes one again."""
-    tuples = ("missing", "categories", "classes")
+    tuples = ("missing", "categories", "classes", "shape")
     return {
         key: tuple(value) if key in tuples and value is not None else value
         for key, value in content.items()

@@ -17,8 +17,9 @@ class ModelSpec:
     """The shape of an encoded table and its target.
 
     `cardinalities` holds the number of codes of each categorical column; `vocabulary` and
-    `length` are the number of tokens that there are and that a text has, `image` the shape
-    (channels, height, width) of the images. `scale` is what one unit of a regression's
+    `length` are the number of tokens that there are and that a text has (those from `words` on
+    are letters of words that are tokens, too), `image` the shape (channels, height, width) of the
+    images. `scale` is what one unit of a regression's
     standardised target is worth in the target's own units. `table` is the table itself, for
     networks that fit a part of themselves before the first step.
     """
@@ -31,6 +32,7 @@ class ModelSpec:
     train_rows: int
     scale: float = 1.0
     vocabulary: int = 0
+    words: int = 0
     length: int = 0
     image: tuple[int, int, int] | None = None
     table: Prepared | None = field(default=None, repr=False, compare=False)
@@ -48,7 +50,9 @@ class ModelSpec:
             train_rows=train_rows,
             scale=target.scale,
             vocabulary=encoder.text.vocabulary.size if encoder.text else 0,
+            words=encoder.text.vocabulary.words if encoder.text else 0,
             length=encoder.text.length if encoder.text else 0,
+            image=encoder.image.shape if encoder.image else None,
         )
 
     @property

@@ -1,7 +1,7 @@
 """The tables that a config can name, as Lightning data modules."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +29,7 @@ from bigmodel.data.text.reader import Reader
 __all__ = ["CsvData", "ParquetData", "SklearnData"]
 
 _EVALUATION_BATCH = 4096  # rows: without gradients, larger batches only save time
+_WIDE_BATCH = 256  # the same where a row is a text or an image: activations take memory
 
 
 class TableData(LightningDataModule):
@@ -132,7 +133,9 @@ class TableData(LightningDataModule):
 
     def in_order(self, part: int) -> TensorLoader:
         """All rows of a part (`TRAIN`, `VAL`, `TEST`), in the table's order, in large batches."""
-        return self._loader(part, max(self.batch_size, _EVALUATION_BATCH))
+        inputs = self.prepared.inputs
+        wide = inputs.tokens is not None or inputs.image is not None
+        return self._loader(part, max(self.batch_size, _WIDE_BATCH if wide else _EVALUATION_BATCH))
 
     def _loader(self, part: int, batch_size: int, shuffle: bool = False) -> TensorLoader:
         prepared, trainer = self.prepared, self.trainer
@@ -185,7 +188,7 @@ class FileData(TableData):
         if not self.cache:
             return super().prepare()
         made_from = self.made_from()
-        tables: dict[int, list[Path]] = made_from.get("tables", {})
+        tables: Mapping[int, Sequence[Path | tuple[Path, ...]]] = made_from.get("tables", {})
         made_from["tables"] = {part: len(found) for part, found in tables.items()}
         files = [path for found in tables.values() for path in found]
         return cached(fingerprint(files, made_from, folder() / "files"), super().prepare)
@@ -193,10 +196,14 @@ class FileData(TableData):
     def made_from(self) -> dict[str, Any]:
         """What decides the encoded table: the files under "tables", by part, and the settings."""
         return {
-            "tables": {part: parts(place) for part, place in self.paths.items()},
+            "tables": self.sources(),
             "options": self.options(),
             "settings": self.settings,
         }
+
+    def sources(self) -> Mapping[int, Sequence[Path | tuple[Path, ...]]]:
+        """The files of each table; those in a tuple count as one."""
+        return {part: parts(place) for part, place in self.paths.items()}
 
     def options(self) -> dict[str, Any]:
         """What decides how the files are read."""

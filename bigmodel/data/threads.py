@@ -21,10 +21,13 @@ def in_threads(work: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
         return list(pool.map(work, items))
 
 
-def ahead(items: Iterator[Out]) -> Iterator[Out]:
-    """The same items; the next one is made, in a thread, while one is used."""
+def ahead(items: Iterator[Out], begin: Callable[[], None] | None = None) -> Iterator[Out]:
+    """The same items; the next one is made, in a thread, while one is used.
+
+    `begin` is called once in that thread, before the first.
+    """
     end = object()
-    with ThreadPoolExecutor(1) as maker:
+    with ThreadPoolExecutor(1, initializer=begin) as maker:
         coming = maker.submit(next, items, end)
         while (item := coming.result()) is not end:
             coming = maker.submit(next, items, end)

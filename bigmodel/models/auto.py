@@ -33,7 +33,7 @@ class Auto:
         self._members = {name: make for name, make in members.items() if make is not None}
         self._runtime = runtime
         if not self._members:
-            raise ValueError("model.members: give at least one model")
+            raise UserError("model.members: none is left; give at least one model")
 
     def __len__(self) -> int:
         return len(self._members)

@@ -36,9 +36,9 @@ def build(
     """The network for a table of this shape.
 
     Its constructor gets what it asks for by name: `n_numeric`, `cardinalities`, `n_outputs`,
-    `vocabulary`, `length`, `image` (see `ModelSpec`), `task`; and `train` and `val`, each a
-    function that gives the `Part`. `weight` (n,) are the weights of all rows of the table. Raises
-    UserError when the network reads what the table does not have.
+    `vocabulary`, `words`, `length`, `image` (see `ModelSpec`), `task`; and `train` and `val`,
+    each a function that gives the `Part`. `weight` (n,) are the weights of all rows of the table.
+    Raises UserError when the network reads what the table does not have.
     """
     asked = inspect.signature(network).parameters
     offered: dict[str, Callable[[], Any]] = {
@@ -46,31 +46,51 @@ def build(
         "cardinalities": lambda: spec.cardinalities,
         "n_outputs": lambda: spec.n_outputs,
         "vocabulary": lambda: spec.vocabulary,
+        "words": lambda: spec.words,
         "length": lambda: spec.length,
-        "image": lambda: spec.image,
+        "image": lambda: _given(spec, "image", spec.image, network),
         "task": lambda: spec.task,
         "train": lambda: partial(_part, spec, TRAIN, weight),
         "val": lambda: partial(_part, spec, VAL, weight),
     }
-    kind = getattr(network, "func", network)  # of a partial, which a config gives
-    if isinstance(kind, type) and issubclass(
-        kind, nn.Module
-    ):  # before it is built: no network can be for inputs of no size
-        _check(kind, spec)
+    kind = made_by(network)
+    if isinstance(kind, type) and issubclass(kind, nn.Module):
+        for name in reads(kind):  # before it is built: no network can be for inputs of no size
+            _given(spec, name, name, network)
     made = network(**{name: give() for name, give in offered.items() if name in asked})
-    _check(type(made), spec)
+    if not any(name in reads(made) and 0 not in shape for name, shape in spec.shapes.items()):
+        raise UserError(
+            f"model: {type(made).__name__} reads nothing of what the data has "
+            f"({_has(spec)}); choose another model, such as {_MODELS}"
+        )
     return made
 
 
-def _check(kind: type[nn.Module], spec: ModelSpec) -> None:
-    for name in reads(kind):
-        if name not in spec.shapes:
-            raise UserError(
-                f"model: {kind.__name__} reads {_WORDS.get(name, name)}, and the data has "
-                f"none; {_FIXES.get(name, 'choose another model')}"
-            )
+def made_by(network: Any) -> Any:
+    """The class, or the function, behind what a config gives: partials of partials of it."""
+    while isinstance(network, partial):
+        network = network.func
+    return network
 
 
+def _given(spec: ModelSpec, name: str, value: Any, network: Any) -> Any:
+    """The value, where the data has such an input."""
+    if name in spec.shapes:
+        return value
+    model = made_by(network).__name__
+    raise UserError(
+        f"model: {model} reads {_WORDS.get(name, name)}, and the data has none; "
+        f"{_FIXES.get(name, 'choose another model')}"
+    )
+
+
+def _has(spec: ModelSpec) -> str:
+    return ", ".join(
+        _WORDS.get(name, f"{name} columns") for name, shape in spec.shapes.items() if 0 not in shape
+    )
+
+
+_MODELS = "model=resnet20 for images and model=text_cnn for texts"
 _WORDS = {"tokens": "texts", "image": "images"}
 _FIXES = {
     "tokens": "name a text column with data.kinds.NAME=text, or choose another model",

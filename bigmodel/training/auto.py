@@ -1,6 +1,7 @@
 """Fit the members of an automatic ensemble, pick the best of them, and make them one network."""
 
 import json
+import os
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -42,6 +43,8 @@ def fit(auto: Auto, cfg: DictConfig, data: TableData) -> Task:
 
     A resumed run goes on with the member that was stopped; what the others took is remembered.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("model=auto fits its members in one process; set trainer.devices=1")
     place = Path(cfg.run_dir) / PLACE
     place.mkdir(exist_ok=True)
     state = place / STATE

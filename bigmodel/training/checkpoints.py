@@ -19,7 +19,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
 from bigmodel import files
-from bigmodel.errors import BigmodelError, Interrupted
+from bigmodel.errors import BigmodelError, Interrupted, UserError
 from bigmodel.training.monitor import mode
 from bigmodel.weighting.plan import Plan
 
@@ -161,6 +161,17 @@ def load(path: Path) -> dict[str, Any]:
         return AtomicCheckpointIO().load_checkpoint(path)
     except Exception as error:
         raise BigmodelError(f"{path}: not a checkpoint of bigmodel, or damaged: {error}") from error
+
+
+def check(path: Path, model: LightningModule) -> None:
+    """Raises UserError when the checkpoint is one of a network of another shape."""
+    mine = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    theirs = {name: tuple(value.shape) for name, value in load(path)["state_dict"].items()}
+    if mine != theirs:
+        raise UserError(
+            f"{path}: the run there is one of another model or other data; give this one its own "
+            "hydra.run.dir, or remove that directory"
+        )
 
 
 def is_finished(path: Path) -> bool:

@@ -90,9 +90,11 @@ def fit(trainer: Trainer, model: Task, data: TableData) -> Task:
         rows = torch.from_numpy(data.prepared.rows(TRAIN))
         data.augment.bind(data.tensors(), rows, data.settings.seed)
     last = run_dir / "checkpoints" / checkpoints.LAST
-    if not (last.is_file() and checkpoints.is_finished(last)):
-        resume = last if last.is_file() else None
-        trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=True)
+    there = last if last.is_file() else None
+    if there is not None:
+        checkpoints.check(there, model)
+    if there is None or not checkpoints.is_finished(there):
+        trainer.fit(model, datamodule=data, ckpt_path=there, weights_only=True)
     best = run_dir / "checkpoints" / checkpoints.BEST
     if best.is_file():  # without validation rows there is no best: the last weights stay
         model.load_state_dict(checkpoints.load(best)["state_dict"])

@@ -1,6 +1,5 @@
 """Weighting as a part of a run: fit the plan on the training rows, say what it does, keep it."""
 
-import inspect
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from bigmodel import files
 from bigmodel.data.prepare import Prepared, write_splits
 from bigmodel.data.splits import TRAIN
 from bigmodel.data.tables import TableData
-from bigmodel.models.build import build
+from bigmodel.models.build import build, made_by
 from bigmodel.models.networks.mlp import MLP
 from bigmodel.weighting.plan import FEW_EFFECTIVE, Issues, Plan, effective_rows
 from bigmodel.weighting.probe import Probe
@@ -46,10 +45,10 @@ def rows_of(prepared: Prepared, everywhere: bool = False) -> Rows:
 def probe_network(network: Any) -> Any:
     """What strategies train to look at the rows: the run's network, or a plain perceptron.
 
-    The perceptron where there are several networks, and where making one grows it on all labels
-    (it asks for `val`): it would know those that it should be asked to doubt.
+    The perceptron where there are several networks, and where making one grows it on all labels:
+    it would know those that it should be asked to doubt.
     """
-    if network is None or "val" in inspect.signature(network).parameters:
+    if network is None or getattr(made_by(network), "grown", False):
         return partial(MLP, norm="layer", dropout=0.2)
     return network
 

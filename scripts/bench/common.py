@@ -28,7 +28,10 @@ def arguments(
     parser.add_argument("--quick", action="store_true", help="a smoke run: its figures say nothing")
     if peer:
         parser.add_argument(
-            "--peer-python", type=Path, help="the interpreter of the peers' own environment"
+            "--peer-python",
+            type=Path,
+            nargs="+",
+            help="the interpreters of the peers' own environments",
         )
     if part:
         parser.add_argument("--part", type=int, choices=part, help="run this part alone")

@@ -181,7 +181,7 @@ def main() -> None:
     data = tensors(rows)
     peers = [per_row, tutorial, scikit_learn]
     table, targets = [], []
-    python = arguments.peer_python
+    python = arguments.peer_python[0] if arguments.peer_python else None
     peer = [pytorch_tabular(python, rows) for _ in range(rounds)] if python else []
     for batch, target in TARGETS.items():
         speeds: dict[str, list[float]] = {}

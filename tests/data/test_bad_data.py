@@ -171,7 +171,7 @@ def test_no_column_to_learn_from(complaint, write):
     path = write("y,words\n" + words)
     assert complaint(path) == (
         f"{path}: no column is left to learn from, only words (text); give a table with others, "
-        "or set data.kinds.NAME=categorical"
+        "set data.kinds.NAME=categorical, or read texts with model=text_cnn"
     )
 
 

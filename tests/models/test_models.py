@@ -9,7 +9,6 @@ import torch
 from safetensors.numpy import load_file
 
 import bigmodel
-from bigmodel.data.splits import TEST
 from bigmodel.errors import UserError
 from bigmodel.models.task import Task
 from bigmodel.train import Result
@@ -23,6 +22,7 @@ SMALL = {  # as small as shows what is asked
     "auto": [
         "model.members.gbdt.network.rounds=20",
         "model.members.mlp_plr=null",
+        "model.members.mlp_plr_sharp=null",
         "model.members.tabm.network.members=4",
         "model.members.tabm.network.width=32",
     ],
@@ -135,6 +135,28 @@ def test_a_resumed_ensemble_fits_only_what_is_left(table, here, capsys):
     assert (weights(here / "run"), after) == (first, before)
 
 
+def test_an_ensemble_refuses_several_processes_and_no_members(table, here):
+    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    with pytest.raises(UserError, match="fits its members in one process"):
+        fit(table, "auto", here / "two", *CLASSES, *two)
+    none = [f"model.members.{name}=null" for name in ("gbdt", "mlp_ple", "tabm")]
+    with pytest.raises(UserError, match="none is left; give at least one model"):
+        fit(table, "auto", here / "none", *CLASSES, *none)
+
+
+def test_a_transformer_names_the_widths_that_it_can_have(table, here):
+    with pytest.raises(UserError, match="width=31: must be a multiple of heads"):
+        fit(table, "ft_transformer", here / "run", *CLASSES, "model.network.width=31")
+
+
+def test_a_directory_keeps_the_run_that_it_holds(table, here):
+    fit(table, "mlp", here / "run", *CLASSES, "trainer.max_epochs=1")
+    kept = (here / "run" / "checkpoints" / "last.ckpt").read_bytes()
+    with pytest.raises(UserError, match="the run there is one of another model"):
+        fit(table, "linear", here / "run", *CLASSES)
+    assert (here / "run" / "checkpoints" / "last.ckpt").read_bytes() == kept
+
+
 @pytest.mark.parametrize("weighting", ["logit_adjust", "sampler", "drw"])
 def test_trees_refuse_what_only_a_training_step_by_step_can_do(table, here, weighting):
     with pytest.raises(UserError, match="GBDT is not trained step by step"):
@@ -188,7 +210,6 @@ def test_the_first_columns_of_a_part_are_those_of_the_table(table):
     build(Sees, data.spec, weight)
     for part, name in enumerate(("train", "val")):
         rows = data.prepared.rows(part)
-        assert part != TEST
         np.testing.assert_array_equal(seen[name].inputs.numeric, data.prepared.inputs.numeric[rows])
         np.testing.assert_array_equal(seen[name].target, data.prepared.target[rows])
         np.testing.assert_array_equal(seen[name].weight, weight[rows])

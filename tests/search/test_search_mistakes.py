@@ -124,6 +124,7 @@ def test_every_preset_of_a_space_fits_its_option(here):
         given = [option for option in chosen if option is not None]
         needs = ["weighting.column=worth"] if any("_column" in option for option in given) else []
         needs += ["model.network.source=folder"] if "model=hf" in given else []
+        needs += ["model.network.path=folder"] if "model=hf_image" in given else []
         assert _probe("data.batch_size=64", *given, *needs) == [], given
 
 

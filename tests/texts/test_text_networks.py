@@ -48,14 +48,20 @@ def make(name: str, shape: Shape, source: str = "") -> torch.nn.Module:
     elif name == "transformer":
         made = TextTransformer(*common, VOCABULARY, LENGTH, dim=8, heads=2)
     elif name == "bag":
-        made = BagOfNgrams(*common, VOCABULARY, part(texts(100)), dim=8)
+        made = BagOfNgrams(*common, VOCABULARY, VOCABULARY // 2, lambda: part(texts(100)), dim=8)
     else:
         from bigmodel.models.networks.pretrained import PretrainedText, Sentence
 
         made = (
             PretrainedText(*common, LENGTH, source=source)
             if name == "hf"
-            else Sentence(*common, LENGTH, part(texts(100)), part(texts(50, 1)), source=source)
+            else Sentence(
+                *common,
+                LENGTH,
+                lambda: part(texts(100)),
+                lambda: part(texts(50, 1)),
+                source=source,
+            )
         )
     return made.eval()
 

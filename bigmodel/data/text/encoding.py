@@ -22,10 +22,12 @@ class Vocabulary(Protocol):
     """What cuts texts into tokens.
 
     A row is `start`, then the texts' ids with `separator` between two, then `end`; a text without
-    any token is `empty`. `size` is the number of ids that there are.
+    any token is `empty`. `size` is the number of ids that there are; those from `words` on stand
+    for letters of words that have ids of their own.
     """
 
     size: int
+    words: int
     start: tuple[int, ...]
     separator: tuple[int, ...]
     end: tuple[int, ...]

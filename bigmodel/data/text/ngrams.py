@@ -41,11 +41,12 @@ class NGrams(Reader):
             counts.update(ngrams(text))
         known = [gram for gram, count in counts.items() if count >= _RARE]
         known.sort(key=lambda gram: (-counts[gram], gram))
-        return NGramVocabulary(tuple(known[: self.most]))
+        kept = sorted(known[: self.most], key=_of_letters)
+        return NGramVocabulary(tuple(kept))
 
 
 class NGramVocabulary:
-    """These n-grams, in the order of their ids; others are left out."""
+    """These n-grams, in the order of their ids, words before letters; others are left out."""
 
     start: tuple[int, ...] = ()
     separator: tuple[int, ...] = ()
@@ -55,6 +56,7 @@ class NGramVocabulary:
     def __init__(self, grams: tuple[str, ...]) -> None:
         self.grams = grams
         self.size = FIRST + len(grams)
+        self.words = FIRST + sum(not _of_letters(gram) for gram in grams)
         self._ids = {gram: index for index, gram in enumerate(grams, start=FIRST)}
 
     def ids(self, texts: list[str]) -> list[Sequence[int]]:
@@ -70,6 +72,10 @@ class NGramVocabulary:
     def from_state(cls, told: dict[str, Any]) -> "NGramVocabulary":
         """Read what `state` gave."""
         return cls(tuple(map(str, told["grams"])))
+
+
+def _of_letters(gram: str) -> bool:
+    return gram.endswith("\t")
 
 
 def ngrams(text: str) -> list[str]:

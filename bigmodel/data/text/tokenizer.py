@@ -34,6 +34,7 @@ class TokenizerVocabulary:
         tokenizer.no_padding()
         self._shift = OWN_FIRST if pretrained else FIRST
         self.size = 1 + self._shift + max(tokenizer.get_vocab().values(), default=-1)
+        self.words = self.size
         self.start: tuple[int, ...] = ()
         self.end: tuple[int, ...] = ()
         self.separator: tuple[int, ...] = (SEPARATOR,)

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bigmodel.errors import UserError
 from bigmodel.models.networks.inputs import TableInputs
 
 __all__ = ["FTTransformer"]
@@ -36,7 +37,7 @@ class FTTransformer(nn.Module):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"width ({width}) must be a multiple of heads ({heads})")
+            raise UserError(f"model.network.width={width}: must be a multiple of heads ({heads})")
         columns, bound = n_numeric + len(cardinalities), width**-0.5
         self.numbers = nn.Parameter(torch.empty(n_numeric, width).uniform_(-bound, bound))
         self.categories = TableInputs(0, tuple(cardinalities), width)

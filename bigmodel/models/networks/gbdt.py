@@ -26,6 +26,7 @@ class GBDT(nn.Module):
     """
 
     value: Tensor
+    grown = True  # on labels, before the first step
 
     def __init__(
         self,

@@ -22,6 +22,8 @@ class LeafNetwork(nn.Module):
     the length of a leaf's vector, `hidden`, `dropout` are those of the perceptron.
     """
 
+    grown = True
+
     def __init__(
         self,
         n_numeric: int,

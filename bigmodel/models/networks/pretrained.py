@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -15,10 +16,8 @@ from torch.nn import functional as F
 from bigmodel.data.text.pretrained import local
 from bigmodel.data.text.tokenizer import OWN_FIRST
 from bigmodel.errors import UserError
+from bigmodel.models.build import Part
 from bigmodel.models.networks.texts import TextNetwork, by_length, masked_mean
-
-if TYPE_CHECKING:
-    from bigmodel.models.build import Part
 
 __all__ = ["PretrainedText", "Sentence"]
 
@@ -78,8 +77,8 @@ class Sentence(PretrainedText):
         cardinalities: tuple[int, ...],
         n_outputs: int,
         length: int,
-        train: Part,
-        val: Part,
+        train: Callable[[], Part],
+        val: Callable[[], Part],
         *,
         source: str,
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.1,
@@ -89,8 +88,10 @@ class Sentence(PretrainedText):
         )
         self.model.requires_grad_(False)
         self.model.eval()
-        parts = [p.inputs.tokens for p in (train, val) if p.inputs.tokens is not None]
-        known, vectors = self._read(np.concatenate(parts) if parts else None)
+        parts = (train().inputs.tokens, val().inputs.tokens)
+        known, vectors = self._read(
+            np.concatenate([tokens for tokens in parts if tokens is not None])
+        )
         self.register_buffer("known", known, persistent=False)
         self.register_buffer("vectors", vectors, persistent=False)
 
@@ -118,10 +119,8 @@ class Sentence(PretrainedText):
         return scaled
 
     @torch.no_grad()
-    def _read(self, tokens: NDArray[np.int32] | None) -> tuple[Tensor, Tensor]:
+    def _read(self, tokens: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
         """The keys of all texts, in order, and their vectors: always in the same batches."""
-        if tokens is None:
-            return torch.zeros(0, dtype=torch.int64), torch.zeros(0, self.head.in_features)
         rows = torch.from_numpy(np.unique(tokens, axis=0))
         vectors = by_length(self._fresh, rows)
         keys = _keys(rows)
