@@ -88,7 +88,7 @@ def ray_tune(settings: list[str], seconds: float, seed: int) -> None:
 
     def trainable(config: dict[str, Any]) -> None:
         def report(epoch: int, value: float) -> None:
-            tune.report({"value": value, "training_iteration": epoch})
+            tune.report({"value": value})  # once an epoch: Ray counts
 
         with tempfile.TemporaryDirectory() as folder:
             value = fit([*settings, *overrides(config)], Path(folder), report)
