@@ -24,7 +24,7 @@ from bigmodel.search.rungs import Rungs
 from bigmodel.search.samplers import TPE, Grid, Random, Sampler
 from bigmodel.search.space import Parameter, Params, Space
 
-MOST = 60 * EPOCHS  # epochs after which a search is given up: the ratios are then too small
+MOST = 120 * EPOCHS  # epochs after which a search is given up: the ratios are then too small
 SPACE = Space(
     (
         Parameter("width", "width", low=min(WIDTHS), high=max(WIDTHS), whole=True, log=True),
