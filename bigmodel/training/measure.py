@@ -29,8 +29,8 @@ class Measured:
     postprocess: Postprocess
 
 
-def measure(model: Task, data: TableData) -> Measured:
-    """Finish the network, calibrate on validation, then measure validation and test."""
+def measure(model: Task, data: TableData, test: bool = True) -> Measured:
+    """Finish the network, calibrate on validation, then measure validation and `test`."""
     data.trainer = None  # all rows, not this process's share
     plan = model.plan
     if plan.stage is not None:
@@ -40,7 +40,7 @@ def measure(model: Task, data: TableData) -> Measured:
         print(f"weighting: {note}")
     split = {
         name: (part, *outputs(model.network, data.in_order(part), model.device))
-        for name, part in (("val", VAL), ("test", TEST))
+        for name, part in (("val", VAL), *([("test", TEST)] if test else []))
     }
     _, output, target = split["val"]
     post = Postprocess(data.prepared.schema.target)
@@ -53,7 +53,7 @@ def measure(model: Task, data: TableData) -> Measured:
             found["val/ece_uncalibrated"] = split_metrics(data.spec, logits, target)["ece"]
     for name, (part, output, target) in split.items():
         if len(target):
-            values = _of_split(plan, post, data, part, output, target)
+            values = of_split(plan, post, data, part, output, target)
             found |= {f"{name}/{key}": value for key, value in values.items()}
     return Measured(found, post)
 
@@ -85,10 +85,13 @@ def calibrate(plan: Plan, data: TableData, output: Tensor, target: Tensor) -> Po
     return post
 
 
-def _of_split(
+def of_split(
     plan: Plan, post: Postprocess, data: TableData, part: int, output: Tensor, target: Tensor
 ) -> dict[str, float]:
-    """The metrics of a split, with what the weighting adds to them."""
+    """The metrics of a split (`VAL`, `TEST`), with what the weighting adds to them.
+
+    `output` (n, n_outputs) and `target` (n,) are the network's, in the order of the split's rows.
+    """
     rows = rows_of(data.prepared)
     positions = data.prepared.rows(part)
     logits = torch.from_numpy(post.calibrated(output.numpy()))
