@@ -102,7 +102,7 @@ def race(given: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                     runs.setdefault(tool, []).append(ours(tool, settings, seconds, seed))
                 every = [("Optuna's loop", sys.executable, "optuna")]
                 if given.peer_python:
-                    every.append(("Ray Tune", str(given.peer_python), "ray"))
+                    every.append(("Ray Tune", str(given.peer_python[0]), "ray"))
                 for tool, python, word in every:
                     with_seed = [*settings, f"seed={seed}"]
                     found = peer(python, word, with_seed, seconds, seed)
