@@ -4,9 +4,9 @@ All get the same splits, drawn anew for each seed: 64 : 16 : 20, but for adult, 
 the official one (then 80 : 20). Repeated rows of the wine table are left out, and `duration` of
 the bank's, which is known only after the call. Our fits average their weights (callbacks=ema),
 and watch the log loss where ranks are asked for (AUROC); else they have their defaults, or the
-settings of a preset where one is named. `--part` runs one
-table; `--peer-python` (several) names environments with lightgbm, xgboost, catboost, scikit-learn
-or pytorch-tabular: see `peer_quality.py`. More is better for accuracy and AUROC, less for RMSE.
+settings of a preset where one is named. `--part` runs one table; `--peer-python` (several) names
+environments with lightgbm, xgboost, catboost, scikit-learn or pytorch-tabular: see
+`peer_quality.py`. More is better for accuracy and AUROC, less for RMSE.
 """
 
 import argparse
