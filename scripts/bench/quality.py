@@ -2,11 +2,10 @@
 
 All get the same splits, drawn anew for each seed: 64 : 16 : 20, but for adult, whose test part is
 the official one (then 80 : 20). Repeated rows of the wine table are left out, and `duration` of
-the bank's, which is known only after the call. Our fits average their weights (callbacks=ema),
-and watch the log loss where ranks are asked for (AUROC); else they have their defaults, or the
-settings of a preset where one is named. `--part` runs one table; `--peer-python` (several) names
-environments with lightgbm, xgboost, catboost, scikit-learn or pytorch-tabular: see
-`peer_quality.py`. More is better for accuracy and AUROC, less for RMSE.
+the bank's, which is known only after the call. Our fits average their weights (callbacks=ema);
+else they have their defaults, or the settings of a preset where one is named. `--part` runs one
+table; `--peer-python` (several) names environments with lightgbm, xgboost, catboost, scikit-learn
+or pytorch-tabular: see `peer_quality.py`. More is better for accuracy and AUROC, less for RMSE.
 """
 
 import argparse
@@ -114,7 +113,6 @@ def ours(name: str, path: Path, seed: int, quick: bool, folder: Path) -> Found:
     given = SETS[name]
     settings = [f"data.path={path}", f"data.target={given.target}", f"seed={seed}"]
     settings += ["data.split.by=column", "data.split.column=split", "callbacks=ema"]
-    settings += ["monitor=val/log_loss"] if given.metric == "auroc" else []
     settings += ["data.task=regression"] if given.metric == "rmse" else []
     settings += ["trainer.max_epochs=1"] if quick else []
     found: Found = {}
