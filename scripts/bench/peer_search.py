@@ -5,6 +5,8 @@ search_wall.py; `ray` needs an environment with Ray Tune, whose workers find our
 PYTHONPATH.
 """
 
+from __future__ import annotations  # Ray sends functions on without what they note
+
 import contextlib
 import io
 import json
