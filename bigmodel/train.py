@@ -43,6 +43,7 @@ class Settings:
     scheduler: Any = None
     weighting: Any = None
     augment: Any = None
+    compression: Any = None
     monitor: str | None = None
 
 
@@ -85,8 +86,9 @@ def _work(cfg: DictConfig) -> dict[str, float]:
     from pytorch_lightning import seed_everything
 
     from bigmodel.models.task import Task
+    from bigmodel.compression import compress
     from bigmodel.training import auto, run, tables, weigh
-    from bigmodel.training.measure import measure
+    from bigmodel.training.measure import finish, measure
 
     began = time.perf_counter()
     seed_everything(cfg.seed, verbose=False)
@@ -105,21 +107,26 @@ def _work(cfg: DictConfig) -> dict[str, float]:
         monitor=run.monitored(cfg, data),
         plan=plan,
     )
+    compression = compress.settings(cfg, model, data)
     trainer = run.trainer_for(cfg)
     run.report_data(data, plan, trainer)
     model = run.fit(trainer, model, data) if isinstance(model, Task) else auto.fit(model, cfg, data)
     if not trainer.is_global_zero:
         return {}
-    measured = measure(model, data)
+    finish(model, data)
+    small = compress.compress(compression, cfg, model, data)
+    measured = measure(model, data, small.onnx)
     metrics = {
         **measured.metrics,
+        **small.metrics,
         "train/rows_per_second": round(trainer.throughput.rows_per_second(), 1),
         "fit_seconds": round(time.perf_counter() - began, 3),
     }
-    run.write_bundle(cfg, model, data, measured, metrics)
+    run.write_bundle(cfg, model, data, measured, metrics, small.served)
     files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
     title = f"{cfg.name} ({data.spec.task})"
     tables.show(title, metrics, plan, weigh.rows_of(data.prepared), cfg.run_dir)
+    small.insist()
     return metrics
 
 

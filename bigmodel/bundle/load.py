@@ -132,7 +132,8 @@ def _ask_golden_batch(bundle: Bundle, content: Archive) -> None:
     ask = bundle.values if target.task == "regression" else bundle.probabilities
     with _fitting_together(bundle.path):
         answer = ask(rows)
-    golden.check_parity(answer, reference, target, str(bundle.path))
+    tolerance = content.part(golden.ANSWERS, golden.tolerance_of)
+    golden.check_parity(answer, reference, target, str(bundle.path), tolerance)
     with _fitting_together(bundle.path):
         bundle.predict(rows)
 

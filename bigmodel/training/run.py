@@ -1,6 +1,7 @@
 """The steps of a run that `train.py` strings together."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback
 
 from bigmodel import files
+from bigmodel.bundle.engine import Engine
 from bigmodel.bundle.export import to_onnx
+from bigmodel.bundle.golden import TOLERANCE
 from bigmodel.bundle.write import write_bundle as write
 from bigmodel.config.instantiate import instantiate
 from bigmodel.data.batch import Batch
@@ -99,31 +102,54 @@ def fit(trainer: Trainer, model: Task, data: TableData) -> Task:
     return model
 
 
+@dataclass(frozen=True)
+class Served:
+    """A file that is served in place of the network's own export.
+
+    Its answers may be off by `tolerance` on another processor.
+    """
+
+    onnx: bytes
+    tolerance: float
+
+
 def write_bundle(
-    cfg: DictConfig, model: Task, data: TableData, measured: Measured, metrics: dict[str, float]
+    cfg: DictConfig,
+    model: Task,
+    data: TableData,
+    measured: Measured,
+    metrics: dict[str, float],
+    served: Served | None = None,
 ) -> None:
-    """Export the network and write the bundle, checked against the trained network."""
+    """Export the network and write the bundle, checked against the trained network.
+
+    A compressed one, `served`, is checked against itself, and comes without the weights to train
+    on: those would be larger than all else.
+    """
     prepared = data.prepared
     postprocess = measured.postprocess
     encoded = prepared.encoder.transform(prepared.sample)
-    inputs = {name: torch.from_numpy(array) for name, array in encoded.named().items()}
-    batch = Batch(inputs, torch.zeros(len(prepared.sample)))
-    output, _ = outputs(model.network, [batch], torch.device("cpu"))
+    if served is None:
+        inputs = {name: torch.from_numpy(array) for name, array in encoded.named().items()}
+        batch = Batch(inputs, torch.zeros(len(prepared.sample)))
+        output = outputs(model.network, [batch], torch.device("cpu"))[0].numpy()
+        weights = {name: value.cpu().numpy() for name, value in model.network.state_dict().items()}
+    else:
+        output, weights = Engine(served.onnx, "the compressed network").run(encoded), None
     reference: np.ndarray = (
-        postprocess.probabilities(output.numpy())
-        if model.classifies
-        else postprocess.values(output.numpy())
+        postprocess.probabilities(output) if model.classifies else postprocess.values(output)
     )
     write(
         Path(cfg.run_dir) / "bundle",
         name=cfg.name,
         schema=prepared.schema,
         encoder=prepared.encoder,
-        onnx=to_onnx(model.network, data.spec),
+        onnx=to_onnx(model.network, data.spec) if served is None else served.onnx,
         postprocess=postprocess,
         metrics=metrics,
         config=OmegaConf.to_yaml(cfg),
         golden=prepared.sample,
         reference=reference,
-        weights={name: value.cpu().numpy() for name, value in model.network.state_dict().items()},
+        weights=weights,
+        tolerance=TOLERANCE if served is None else served.tolerance,
     )

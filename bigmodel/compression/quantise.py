@@ -1,0 +1,165 @@
+"""Integers in place of floats, on the exported graph: what ONNX Runtime runs with int8 kernels."""
+
+import logging
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from bigmodel.compression.graph import LAYERS, Graph, channel_axis, rounded
+from bigmodel.data.encoder import Encoded
+
+_BATCH = 32
+# what stands between convolutions, and has an integer kernel; elsewhere it would only cost
+_BETWEEN_CONVOLUTIONS = ("Add", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool")
+
+
+def static(
+    model: onnx.ModelProto, rows: Encoded, bits: int, keep: Collection[str]
+) -> onnx.ModelProto:
+    """Weights and activations as int8, the ranges of these found on `rows`.
+
+    Weights have a scale for each output and `bits` bits; the layers and tables whose weights are
+    named in `keep` stay floats.
+    """
+    with _workplace() as place:
+        folded = _coarse(_folded(model, place), bits, keep)
+        kinds = {node.op_type for node in folded.graph.node}
+        between = _BETWEEN_CONVOLUTIONS if "Conv" in kinds else ()
+        quantize_static(
+            folded,
+            str(place / "int8.onnx"),
+            _Reader(folded, rows),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=[*LAYERS, *between],
+            nodes_to_exclude=_excluded(folded, keep),
+            extra_options={
+                "MatMulConstBOnly": True,
+                # what a norm reads, or the caller, gains nothing by being rounded
+                "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+            },
+        )
+        return with_small_tables(onnx.load(place / "int8.onnx"), bits, keep)
+
+
+def dynamic(model: onnx.ModelProto, bits: int, keep: Collection[str]) -> onnx.ModelProto:
+    """Weights as int8; activations are rounded by their range in each request.
+
+    Never convolutions: ONNX Runtime's kernel for them is several times slower than floats.
+    """
+    with _workplace() as place:
+        folded = _coarse(_folded(model, place), bits, keep)
+        quantize_dynamic(
+            folded,
+            str(place / "int8.onnx"),
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=["Gemm", "MatMul"],
+            nodes_to_exclude=_excluded(folded, keep),
+            extra_options={"MatMulConstBOnly": True},
+        )
+        return with_small_tables(onnx.load(place / "int8.onnx"), bits, keep)
+
+
+def with_small_tables(
+    model: onnx.ModelProto, bits: int, keep: Collection[str]
+) -> onnx.ModelProto:
+    """Lookup tables as integers, with a scale for each row; they stay so in memory."""
+    graph = Graph(model)
+    for node, name, values in list(graph.tables()):
+        if name in keep:
+            continue
+        codes, scale = rounded(values, 0, bits)
+        output, place = node.output[0], f"{node.output[0]}/table"
+        node.input[0] = graph.add(f"{name}/codes", codes)
+        node.output[0] = f"{place}/codes"
+        scales = graph.add(f"{name}/scales", scale)
+        after = [
+            helper.make_node("Cast", [node.output[0]], [f"{place}/float"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Gather", [scales, node.input[1]], [f"{place}/scale"], axis=0),
+            helper.make_node("Mul", [f"{place}/float", f"{place}/scale"], [output]),
+        ]
+        at = list(graph.model.graph.node).index(node) + 1
+        for made in reversed(after):
+            graph.model.graph.node.insert(at, made)
+    return graph.finish()
+
+
+def names(model: onnx.ModelProto) -> list[str]:
+    """The weights and tables that can be made integers, by name, in the graph's order."""
+    graph = Graph(model)
+    return list(dict.fromkeys(name for _, name, _ in (*graph.layers(), *graph.tables())))
+
+
+def _folded(model: onnx.ModelProto, place: Path) -> onnx.ModelProto:
+    """The model with batch norms folded into weights, and its shapes known."""
+    onnx.save(model, place / "given.onnx")  # a model in memory would be changed
+    given, folded = str(place / "given.onnx"), str(place / "folded.onnx")
+    quant_pre_process(given, folded, skip_symbolic_shape=True)
+    return onnx.load(folded)
+
+
+def _coarse(model: onnx.ModelProto, bits: int, keep: Collection[str]) -> onnx.ModelProto:
+    """Weights rounded to `bits` bits: the int8 that they become has few different values."""
+    if bits >= 8:
+        return model
+    graph = Graph(model)
+    for node, name, values in list(graph.layers()):
+        if name not in keep and values.dtype == np.float32:
+            codes, scale = rounded(values, channel_axis(node, values), bits)
+            graph.set(name, codes * scale)
+    return graph.finish()
+
+
+def _excluded(model: onnx.ModelProto, keep: Collection[str]) -> list[str]:
+    return [node.name for node, name, _ in Graph(model).layers() if name in keep]
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Hands out calibration rows, in small batches."""
+
+    def __init__(self, model: onnx.ModelProto, rows: Encoded) -> None:
+        given = rows.named()
+        asked = {name.name: given[name.name] for name in model.graph.input}
+        self._feeds = _batches(asked)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        """The next batch by name, None after the last one."""
+        return next(self._feeds, None)
+
+
+def _batches(given: dict[str, NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
+    rows = len(next(iter(given.values())))
+    for start in range(0, rows, _BATCH):
+        yield {name: array[start : start + _BATCH] for name, array in given.items()}
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A directory for the quantiser's files, and silence about what is meant to be."""
+    before = logging.root.level
+    logging.root.setLevel(logging.ERROR)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bigmodel-") as name:
+            yield Path(name)
+    finally:
+        logging.root.setLevel(before)
