@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bigmodel.data.encodings import CategoryEncoding, NumberEncoding, numbers
-from bigmodel.data.image_decode import Pixels, Shape
-from bigmodel.data.image_frames import ImageEncoding
+from bigmodel.data.image.decode import Pixels, Shape
+from bigmodel.data.image.frames import ImageEncoding
 from bigmodel.data.learn import Encoding, learn_column
 from bigmodel.data.quantiles import Floats, QuantileMap
 from bigmodel.data.schema import Schema

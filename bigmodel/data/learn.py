@@ -14,7 +14,7 @@ from bigmodel.data.encodings import (
     numbers,
     varying_cycles,
 )
-from bigmodel.data.image_frames import ImageEncoding
+from bigmodel.data.image.frames import ImageEncoding
 from bigmodel.data.quantiles import Floats, QuantileMap, ordered_sample
 from bigmodel.data.schema import Column
 from bigmodel.data.texts import levels

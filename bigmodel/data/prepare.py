@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bigmodel.data.assign import assign_parts, row_notes, split_column, thin, used_rows
 from bigmodel.data.columns import check_names, find_columns
 from bigmodel.data.encoder import Encoded, Encoder
-from bigmodel.data.image_table import ImageSettings, pictures
+from bigmodel.data.image.table import ImageSettings, pictures
 from bigmodel.data.labels import encode_labels, stacked_labels, understand_target
 from bigmodel.data.learn import learn_column
 from bigmodel.data.quality import summarise

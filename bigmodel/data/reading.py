@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bigmodel.data.convert import Mismatch, convert
 from bigmodel.data.csv_table import CsvTable
-from bigmodel.data.image_frames import Skipped, decoded_column, image_of, with_files
+from bigmodel.data.image.frames import Skipped, decoded_column, image_of, with_files
 from bigmodel.data.parquet_table import ParquetTable
 from bigmodel.data.schema import Column, Schema
 from bigmodel.data.sources import is_parquet, parts
@@ -159,7 +159,7 @@ def _conformed(
     """Frames of a table with these columns, each with where its rows are; images are decoded."""
     if image_of(columns) is None:
         return rows_of_file(path, columns, chunk_rows)
-    from bigmodel.data.image_reading import rows_with_images  # which needs this module
+    from bigmodel.data.image.reading import rows_with_images  # which needs this module
 
     return rows_with_images(path, columns, chunk_rows, skipped, target)
 

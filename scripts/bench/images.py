@@ -33,8 +33,8 @@ from bigmodel.data.augment.draws import Draws
 from bigmodel.data.augment.images import Flip, Shift
 from bigmodel.data.augment.transforms import pipeline
 from bigmodel.data.batch import Batch
-from bigmodel.data.image_decode import ZipMember
-from bigmodel.data.image_frames import decode_all
+from bigmodel.data.image.decode import ZipMember
+from bigmodel.data.image.frames import decode_all
 from bigmodel.data.loader import TensorLoader
 from bigmodel.data.spec import ModelSpec
 from bigmodel.models.networks.resnet import ResNet

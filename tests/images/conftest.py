@@ -60,7 +60,7 @@ def broken_images() -> dict[str, bytes]:
 @pytest.fixture
 def refusal() -> Callable[..., str]:
     """The one line with which images are refused for training."""
-    from bigmodel.data.images import ImageData
+    from bigmodel.data.image.images import ImageData
     from bigmodel.errors import UserError
 
     def line(path: Path, **settings: object) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pictures import encoded, noisy
 from PIL import Image
 
-from bigmodel.data.image_decode import Broken, ZipMember, decode, encode
+from bigmodel.data.image.decode import Broken, ZipMember, decode, encode
 
 RGB, GREY = (3, 8, 8), (1, 8, 8)
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4

@@ -7,7 +7,7 @@ from pictures import COLOURS, SIDE, encoded, noisy, write_folder, zipped
 from PIL import Image
 
 from bigmodel.data import cache
-from bigmodel.data.images import ImageData
+from bigmodel.data.image.images import ImageData
 from bigmodel.data.schema import Schema
 from bigmodel.data.splits import TEST, TRAIN, UNUSED, VAL
 from bigmodel.data.tables import CsvData

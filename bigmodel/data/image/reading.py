@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bigmodel.data.csv_table import CsvTable
-from bigmodel.data.image_folder import FILE, IMAGE, find_images, holds_images, labelled
-from bigmodel.data.image_frames import (
+from bigmodel.data.image.folder import FILE, IMAGE, find_images, holds_images, labelled
+from bigmodel.data.image.frames import (
     Skipped,
     decoded_column,
     image_of,

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from bigmodel.data.image_decode import SUFFIXES, ZipMember
+from bigmodel.data.image.decode import SUFFIXES, ZipMember
 from bigmodel.data.splits import TRAIN, named_parts
 from bigmodel.data.texts import some
 from bigmodel.errors import UserError

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le, Len
 
-from bigmodel.data.image_folder import FILE, IMAGE, find_images, labelled, notes
-from bigmodel.data.image_frames import resolved
-from bigmodel.data.image_table import ImageSettings
+from bigmodel.data.image.folder import FILE, IMAGE, find_images, labelled, notes
+from bigmodel.data.image.frames import resolved
+from bigmodel.data.image.table import ImageSettings
 from bigmodel.data.reading import RawTable, read_frame
 from bigmodel.data.sources import parts
 from bigmodel.data.splits import TRAIN

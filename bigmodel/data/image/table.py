@@ -11,8 +11,8 @@ import pandas as pd
 import xxhash
 from numpy.typing import NDArray
 
-from bigmodel.data.image_decode import Broken, Pixels, Shape, decode, encode, read, size_of
-from bigmodel.data.image_frames import decode_all, told
+from bigmodel.data.image.decode import Broken, Pixels, Shape, decode, encode, read, size_of
+from bigmodel.data.image.frames import decode_all, told
 from bigmodel.data.reading import RawTable
 from bigmodel.data.threads import in_threads
 from bigmodel.errors import UserError

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bigmodel.data.image_decode import Broken, Pixels, Shape, ZipMember, decode
-from bigmodel.data.image_folder import FILE
+from bigmodel.data.image.decode import Broken, Pixels, Shape, ZipMember, decode
+from bigmodel.data.image.folder import FILE
 from bigmodel.data.schema import Column
 from bigmodel.data.texts import some
 from bigmodel.data.threads import in_threads
