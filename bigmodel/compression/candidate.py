@@ -1,7 +1,7 @@
 """A network on its way to a small file: what it is now, and how its graph will be stored."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,13 +23,14 @@ _CHECKED = 64  # rows on which the packed file must answer as the dense one
 class Candidate:
     """A trained `network`, and the `codings` that its exported graph goes through, in order.
 
-    `rows` are those that codings find ranges with.
+    `rows` are those that codings find ranges with, `figures` what its steps have to tell.
     """
 
     network: nn.Module
     spec: ModelSpec
     rows: Encoded
     codings: tuple[Coding, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def with_network(self, network: nn.Module) -> "Candidate":
         """The same codings of another network."""

@@ -123,6 +123,7 @@ def _figures(
 ) -> dict[str, float]:
     """What `metrics.json` says of it, under `compression/`."""
     found: dict[str, Any] = {
+        **candidate.figures,
         **sizes.ratios(candidate.served, first.plain, work.data.prepared.encoder),
         **latency.gains(candidate.served, first.plain, first.network, work.rows),
         "drop": round(drop.value, 6),

@@ -58,7 +58,7 @@ class _Integers(Step):
 class Int8(_Integers):
     """Static: ranges of activations are calibrated on training rows (least and greatest)."""
 
-    def check(self, network: nn.Module, rows: int) -> None:
+    def check(self, network: nn.Module | None, rows: int) -> None:
         """Enough training rows to calibrate with."""
         if rows < LEAST_ROWS:
             raise UserError(

@@ -7,6 +7,7 @@ from torch import nn
 
 from bigmodel.compression.candidate import Candidate
 from bigmodel.compression.work import Work
+from bigmodel.errors import UserError
 
 
 class Unsupported(Exception):  # noqa: N818  a verdict, not a failure
@@ -21,11 +22,18 @@ class Step(ABC):
 
     trains: ClassVar[bool] = False
 
-    def check(self, network: nn.Module, rows: int) -> None:
-        """Raise UserError when the settings, or so many training rows, cannot work.
+    def check(self, network: nn.Module | None, rows: int) -> None:
+        """Raise UserError when this network, or so many training rows, cannot work.
 
-        `network` is the one to be trained: what is wrong shall be told before, not after.
+        Asked before the fit: `network` is the one to be trained, None where that is several.
         """
+        trainable = network is None or any(p.requires_grad for p in network.parameters())
+        if self.trains and not trainable:
+            raise UserError(
+                f"compression: {type(self).__name__} trains the network again, and "
+                f"{type(network).__name__} is not trained step by step; "
+                "use compression=int8, int8_dynamic, int4, fp16 or bf16"
+            )
 
     @abstractmethod
     def apply(self, candidate: Candidate, work: Work, name: str) -> Candidate:

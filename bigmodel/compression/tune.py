@@ -1,8 +1,9 @@
 """A second fit: a changed network learns again what it lost, taught by the one it came from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, open_dict
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 
 from bigmodel.compression.work import Work
 from bigmodel.data.batch import Batch, ask
+from bigmodel.data.splits import TRAIN, VAL
+from bigmodel.errors import Interrupted
 from bigmodel.models.task import Task
 from bigmodel.training import run
 from bigmodel.training.schedules import one_cycle
@@ -32,7 +35,6 @@ class Student(Task):
         super().__init__(**task)  # type: ignore[arg-type]
         self._teacher = (teacher.eval().requires_grad_(False),)  # no part of what is trained
         self.share = share
-        self._inputs: Batch | None = None
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
         """The loss of each row of the batch, (n,)."""
@@ -62,49 +64,72 @@ def tune(
     *,
     epochs: int,
     lr: float,
-    taught: bool = True,
     callbacks: Sequence[Callback] = (),
 ) -> nn.Module:
     """Fit `network` in place for some epochs on the run's own rows, weights and augmentation.
 
     The best epoch on validation is kept, as in any fit; so are the checkpoints, under `name`: a
-    killed run goes on where it was. With `taught`, the fitted network is the teacher.
+    killed run goes on where it was. The fitted network is the teacher.
     """
-    cfg = _settings(work, name, epochs)
-    task = _task(network, work, lr, taught)
-    (work.place / name).mkdir(parents=True, exist_ok=True)
-    trainer = run.trainer_for(cfg, *callbacks)
-    fitted: nn.Module = run.fit(trainer, task, work.data).network
+    cfg = _settings(work, name)
+    with open_dict(cfg):
+        cfg.callbacks = _CHECKPOINTS  # no early stopping: the learning rate ends at 0
+        cfg.trainer.max_epochs = epochs
+    return _fitted(cfg, _student(network, work, lr), work, *callbacks)
+
+
+def train_afresh(network: nn.Module, work: Work, name: str) -> nn.Module:
+    """Fit `network` in place as the run's own was: its optimizer, schedule, epochs and callbacks."""
+    like = work.task
+    task = Task(
+        lambda: network.train().requires_grad_(True),
+        spec=like.spec,
+        optimizer=like.make_optimizer,
+        scheduler=like.make_scheduler,
+        monitor=like.monitor,
+        plan=replace(like.plan, head=None, stage=None),
+    )
+    trained = _fitted(_settings(work, name), task, work)
+    if like.plan.stage is not None:
+        data = work.data
+        like.plan.stage(trained, data.in_order(TRAIN), data.in_order(VAL), data.settings.seed)
+    return trained
+
+
+def _fitted(cfg: DictConfig, task: Task, work: Work, *callbacks: Callback) -> nn.Module:
+    """The fit in its own directory; a stopped one names the run to go on with."""
+    Path(cfg.run_dir).mkdir(parents=True, exist_ok=True)
+    try:
+        fitted = run.fit(run.trainer_for(cfg, *callbacks), task, work.data)
+    except Interrupted as error:
+        raise Interrupted(
+            f"stopped and saved; go on with: bigmodel train trainer.resume={work.cfg.run_dir}"
+        ) from error
     work.data.trainer = None
-    return fitted.cpu().eval()
+    return fitted.network.cpu().eval()
 
 
-def _settings(work: Work, name: str, epochs: int) -> DictConfig:
-    """The run's config for a fit of its own: its place, its length, no loggers."""
+def _settings(work: Work, name: str) -> DictConfig:
+    """The run's config for a fit in a place of its own, without loggers."""
     cfg = work.cfg.copy()
     with open_dict(cfg):
         cfg.run_dir = str(work.place / name)
         cfg.logger = None
-        cfg.callbacks = _CHECKPOINTS
-        cfg.trainer.max_epochs = epochs
         cfg.trainer.resume = None
     return cfg
 
 
-def _task(network: nn.Module, work: Work, lr: float, taught: bool) -> Task:
-    """What the fit trains: the run's task with another network."""
+def _student(network: nn.Module, work: Work, lr: float) -> Student:
+    """What the fit trains: the run's task with another network, and the run's as its teacher."""
     like = work.task
-    optimizer: Callable[..., torch.optim.Optimizer] = partial(torch.optim.AdamW, lr=lr)
-    given = {
-        "network": lambda: network.train().requires_grad_(True),
-        "spec": like.spec,
-        "optimizer": optimizer,
-        "scheduler": one_cycle,
-        "monitor": like.monitor,
-        "plan": replace(like.plan, head=None, stage=None, early=None, start=0.0),
-    }
-    if not taught:
-        return Task(**given)  # type: ignore[arg-type]
-    # after a second stage the teacher knows better than the labels' shares
-    share = 1.0 if like.plan.stage is not None else 0.5
-    return Student(teacher=like.network, share=share, **given)
+    return Student(
+        # after a second stage the teacher knows better than the labels' shares
+        teacher=like.network,
+        share=1.0 if like.plan.stage is not None else 0.5,
+        network=lambda: network.train().requires_grad_(True),
+        spec=like.spec,
+        optimizer=partial(torch.optim.AdamW, lr=lr),
+        scheduler=one_cycle,
+        monitor=like.monitor,
+        plan=replace(like.plan, head=None, stage=None, early=None, start=0.0),
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from bigmodel.bundle.engine import Engine
@@ -44,13 +45,16 @@ class Work:
 
     def sample(self, count: int) -> Encoded:
         """At most so many encoded training rows."""
-        prepared = self.data.prepared
-        rows = prepared.rows(TRAIN)
-        rng = np.random.default_rng(self.data.settings.seed)
-        chosen = rng.permutation(rows)[:count]
-        return prepared.inputs.rows(np.sort(chosen))
+        return self.data.prepared.inputs.rows(self.positions(count))
 
-    def output(self, onnx: bytes, part: int = VAL) -> np.ndarray:
+    def positions(self, count: int) -> NDArray[np.int64]:
+        """The places of at most so many training rows in the table, drawn by the run's seed."""
+        rows = self.data.prepared.rows(TRAIN)
+        rng = np.random.default_rng(self.data.settings.seed)
+        chosen: NDArray[np.int64] = np.sort(rng.permutation(rows)[:count])
+        return chosen
+
+    def output(self, onnx: bytes, part: int = VAL) -> NDArray[np.float32]:
         """What the engine that serves makes of a split, (n, n_outputs)."""
         rows = self.data.prepared.rows(part)
         return Engine(onnx, "the compressed network").run(self.data.prepared.inputs.rows(rows))
