@@ -85,8 +85,8 @@ def work(cfg: DictConfig, trust: tuple[str, ...]) -> dict[str, float]:
 def _work(cfg: DictConfig) -> dict[str, float]:
     from pytorch_lightning import seed_everything
 
-    from bigmodel.models.task import Task
     from bigmodel.compression import compress
+    from bigmodel.models.task import Task
     from bigmodel.training import auto, run, tables, weigh
     from bigmodel.training.measure import finish, measure
 

@@ -94,7 +94,8 @@ def drop(
 def _lost(metric: str, before: Floats, after: Floats) -> Floats:
     """Absolute for scores, relative for errors."""
     if metric in SMALLER_IS_BETTER:
-        return (after - before) / np.maximum(np.abs(before), 1e-12)
+        relative: Floats = (after - before) / np.maximum(np.abs(before), 1e-12)
+        return relative
     return before - after
 
 
@@ -125,12 +126,14 @@ def _of_counts(
         actual, guessed = drawn @ truth, drawn @ predicted
         hits = drawn @ (truth & predicted)
         if metric == "balanced_accuracy":
-            return np.nanmean(hits / np.where(actual > 0, actual, np.nan), axis=1)  # type: ignore[no-any-return]
+            recall: Floats = hits / np.where(actual > 0, actual, np.nan)
+            return np.asarray(np.nanmean(recall, axis=1))
         both = actual + guessed
-        f1 = 2 * hits / np.where(both > 0, both, np.nan)
+        f1: Floats = 2 * hits / np.where(both > 0, both, np.nan)
         if metric == "macro_f1":
-            return np.nanmean(f1, axis=1)  # type: ignore[no-any-return]
-        return np.nan_to_num(f1[:, spec.classes.index(metric.removeprefix("f1/"))])
+            return np.asarray(np.nanmean(f1, axis=1))
+        own: Floats = np.nan_to_num(f1[:, spec.classes.index(metric.removeprefix("f1/"))])
+        return own
 
     def sample(rng: np.random.Generator | None) -> tuple[Floats, Floats]:
         drawn = counts[None].astype(np.float32)
@@ -141,9 +144,7 @@ def _of_counts(
     return sample
 
 
-def _of_means(
-    metric: str, target: NDArray[Any], before: Answers, after: Answers
-) -> Sampler:
+def _of_means(metric: str, target: NDArray[Any], before: Answers, after: Answers) -> Sampler:
     """Metrics that are a mean over rows, or its root."""
     losses = np.stack([_losses(metric, target, answers) for answers in (before, after)], 1)
 
@@ -170,7 +171,7 @@ def _losses(metric: str, target: NDArray[Any], answers: Answers) -> NDArray[np.f
         own = shifted[np.arange(len(target)), target]
         result: NDArray[np.float64] = np.log(np.exp(shifted).sum(1)) - own
         return result
-    off = output[:, 0] - target
+    off: NDArray[np.float64] = output[:, 0] - target
     return off**2 if metric == "rmse" else np.abs(off)
 
 
@@ -182,7 +183,8 @@ def _of_anything(
     def value(answers: Answers, rows: NDArray[np.int64]) -> float:
         said = torch.from_numpy(answers.said[rows]) if spec.classes else None
         given = (torch.from_numpy(array[rows]) for array in (answers.output, target))
-        return split_metrics(spec, *given, said).get(metric, float("nan"))
+        output, wanted = given
+        return split_metrics(spec, output, wanted, said).get(metric, float("nan"))
 
     def sample(rng: np.random.Generator | None) -> tuple[Floats, Floats]:
         everything = np.arange(len(target))

@@ -11,6 +11,7 @@ from torch import nn
 from bigmodel.bundle.engine import Engine
 from bigmodel.bundle.export import stripped, to_onnx
 from bigmodel.compression.pack import pack
+from bigmodel.compression.slim import slim
 from bigmodel.data.encoder import Encoded
 from bigmodel.data.spec import ModelSpec
 from bigmodel.errors import BigmodelError
@@ -53,7 +54,7 @@ class Candidate:
         model = onnx.load_model_from_string(self.plain)
         for coding in self.codings:
             model = coding(model, self.rows)
-        dense, packed = stripped(model), stripped(pack(model))
+        dense, packed = stripped(model), stripped(slim(pack(model)))
         rows = self.rows.rows(slice(_CHECKED))
         one, other = (Engine(file, "the compressed network").run(rows) for file in (dense, packed))
         if not np.array_equal(one, other, equal_nan=True):

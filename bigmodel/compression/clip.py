@@ -34,11 +34,12 @@ class ClippedReLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Activations of any shape, to the same."""
         most = self.most if self.bits is not None else self.most.detach()
-        clipped = torch.minimum(torch.relu(x), most)
+        clipped: Tensor = torch.minimum(torch.relu(x), most)
         if self.bits is None or not self.training:
             return clipped
         step = most.detach().clamp(min=1e-6) / (2**self.bits - 1)
-        return ((clipped / step).round() * step - clipped).detach() + clipped
+        result: Tensor = ((clipped / step).round() * step - clipped).detach() + clipped
+        return result
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Clip(Step):
             self._bound(network, rectified, work)
         with torch.no_grad():
             for layer in weights(network).values() if self.weights < 1 else ():
-                most = torch.quantile(layer.weight.abs().flatten().double(), self.weights)  # type: ignore[operator, union-attr]
-                layer.weight.clamp_(-float(most), float(most))  # type: ignore[operator, union-attr]
+                most = torch.quantile(layer.weight.abs().flatten().double(), self.weights)  # type: ignore[operator]
+                layer.weight.clamp_(-float(most), float(most))  # type: ignore[operator]
         if self.activations == "pact":
             tune(network, work, name, epochs=self.epochs, lr=self.lr)
         return candidate.with_network(network)

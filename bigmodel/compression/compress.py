@@ -113,8 +113,8 @@ def compress(
         candidate = gate.take(name, step, candidate)
     if candidate is first:
         print("compression: nothing is left of it; the network is exported as it is")
-        failure = f"compression.required: {'; '.join(gate.failures)}" if compression.required else ""
-        return Small(failure=failure)
+        why = f"compression.required: {'; '.join(gate.failures)}"
+        return Small(failure=why if compression.required else "")
     return Small(candidate.served, _figures(candidate, first, gate.last, work, compression))
 
 

@@ -31,7 +31,7 @@ def control(candidate: Candidate, work: Work, name: str) -> Candidate:
 
 
 def fresh(network: nn.Module, seed: int) -> nn.Module:
-    """A copy with new weights, as its layers start; loose parameters are drawn as wide as before."""
+    """A copy with new weights, as its layers start; loose parameters are drawn as before."""
     made = copy.deepcopy(network)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)

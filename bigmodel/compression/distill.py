@@ -38,6 +38,4 @@ class Distill(Step):
                 spec=like.spec, optimizer=like.make_optimizer, monitor=like.monitor, plan=like.plan
             )
         epochs = self.epochs or int(work.cfg.trainer.max_epochs)
-        return candidate.with_network(
-            tune(task.network, work, name, epochs=epochs, lr=self.lr)
-        )
+        return candidate.with_network(tune(task.network, work, name, epochs=epochs, lr=self.lr))

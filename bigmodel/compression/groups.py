@@ -40,7 +40,8 @@ def prunable(network: nn.Module, given: Inputs) -> tuple[list[str], list[str]]:
     A layer can when the network still answers after a try on a copy. The head cannot: its outputs
     are the answer.
     """
-    can, cannot = [], []
+    can: list[str] = []
+    cannot: list[str] = []
     names = {module: name for name, module in network.named_modules()}
     for root in _roots(network, given):
         name = names[root]
@@ -84,7 +85,7 @@ def _survives(network: nn.Module, given: Inputs, name: str) -> bool:
         _group(_graph(tried, given), layer, [width - 1]).prune()
         for mode in (True, False):
             output = ask(tried.train(mode), given)
-        output.sum().backward()
+        torch.autograd.backward(output.sum())
     except Exception:  # noqa: BLE001  whatever it is that this network does not allow
         return False
     return output.shape == before and _width(layer) == width - 1

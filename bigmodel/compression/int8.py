@@ -81,12 +81,12 @@ class Int8Dynamic(_Integers):
 
 
 def _static(
-    model: onnx.ModelProto, rows: Encoded, *, bits: int, keep: tuple[str, ...]
+    model: onnx.ModelProto, rows: Encoded, *, bits: quantise.Bits, keep: tuple[str, ...]
 ) -> onnx.ModelProto:
     return quantise.static(model, rows, bits, keep)
 
 
 def _dynamic(
-    model: onnx.ModelProto, rows: Encoded, *, bits: int, keep: tuple[str, ...]
+    model: onnx.ModelProto, rows: Encoded, *, bits: quantise.Bits, keep: tuple[str, ...]
 ) -> onnx.ModelProto:
     return quantise.dynamic(model, bits, keep)

@@ -1,5 +1,6 @@
 """How long one call takes: several engines asked in turn, so that a busy machine slows them all."""
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -54,11 +55,11 @@ def medians(calls: Mapping[str, Call], seconds: float = _SECONDS) -> dict[str, l
     once = max(time.perf_counter() - started, 1e-6)
     rounds = int(min(200, max(3, seconds / once / _BLOCKS)))
     found: dict[str, list[float]] = {name: [] for name in calls}
-    order = list(calls.items())
+    order, draws = list(calls.items()), random.Random(0)
     for _ in range(_BLOCKS):
         times: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(rounds):
-            order = [*order[1:], order[0]]  # each is asked after each: they share a cache
+            draws.shuffle(order)  # each is asked after each: they share a cache
             for name, call in order:
                 began = time.perf_counter()
                 call()
@@ -72,6 +73,16 @@ def ratio(before: list[float], after: list[float]) -> Ratio:
     """Of the blocks of two calls that were asked in turn."""
     each = [one / other for one, other in zip(before, after, strict=True)]
     return Ratio(statistics.median(each), min(each), max(each))
+
+
+def speeds(onnx: bytes, plain: bytes, rows: Encoded, seconds: float) -> dict[str, float]:
+    """How many times as fast as `plain` the file is: "b1" and "b64", for 1 and 64 rows."""
+    found = {}
+    for batch in BATCHES:
+        few = rows.rows(slice(batch))
+        took = medians({"after": asks(onnx, few), "before": asks(plain, few)}, seconds)
+        found[f"b{batch}"] = round(ratio(took["before"], took["after"]).value, 3)
+    return found
 
 
 def gains(onnx: bytes, plain: bytes, network: nn.Module, rows: Encoded) -> dict[str, float]:

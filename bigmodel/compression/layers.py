@@ -55,7 +55,7 @@ def _matrix(module: nn.Module) -> Tensor | None:
 
 
 def constrained(network: nn.Module, constraints: dict[str, nn.Module]) -> nn.Module:
-    """A copy in which the named layers' weights pass through a constraint each time they are used."""
+    """A copy in which the named layers' weights pass through constraints before they are used."""
     made = copy.deepcopy(network)
     for name, constraint in constraints.items():
         parametrize.register_parametrization(

@@ -108,7 +108,7 @@ def factors(layer: nn.Linear, covariance: Tensor, error: float) -> nn.Sequential
     first.weight.copy_(inverse)
     second.weight.copy_(u[:, :rank] * s[:rank])
     if layer.bias is None:
-        second.bias = None  # type: ignore[assignment]
+        second.bias = None
     else:
         second.bias.copy_(layer.bias)
     return nn.Sequential(first, second)

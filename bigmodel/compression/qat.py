@@ -71,9 +71,7 @@ class QuantisationAware(Step):
             n: Rounded(outputs_axis(m), self.bits) for n, m in found.items()
         }
         network = constrained(candidate.network, rounding)
-        hooks = [
-            network.get_submodule(n).register_forward_pre_hook(_round_inputs) for n in found
-        ]
+        hooks = [network.get_submodule(n).register_forward_pre_hook(_round_inputs) for n in found]
         tune(network, work, name, epochs=self.epochs, lr=self.lr)
         for hook in hooks:
             hook.remove()

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,21 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from bigmodel.compression.graph import LAYERS, Graph, channel_axis, rounded
 from bigmodel.data.encoder import Encoded
 
+Bits = int | Mapping[str, int]
+
 _BATCH = 32
+_FLOAT = onnx.TensorProto.FLOAT
 # what stands between convolutions, and has an integer kernel; elsewhere it would only cost
 _BETWEEN_CONVOLUTIONS = ("Add", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool")
 
 
 def static(
-    model: onnx.ModelProto, rows: Encoded, bits: int, keep: Collection[str]
+    model: onnx.ModelProto, rows: Encoded, bits: Bits, keep: Collection[str]
 ) -> onnx.ModelProto:
     """Weights and activations as int8, the ranges of these found on `rows`.
 
-    Weights have a scale for each output and `bits` bits; the layers and tables whose weights are
-    named in `keep` stay floats.
+    Weights have a scale for each output and `bits` bits, or those that `bits` has for their name
+    (else 8); the layers and tables whose weights are named in `keep` stay floats.
     """
     with _workplace() as place:
         folded = _coarse(_folded(model, place), bits, keep)
@@ -61,7 +64,7 @@ def static(
         return with_small_tables(onnx.load(place / "int8.onnx"), bits, keep)
 
 
-def dynamic(model: onnx.ModelProto, bits: int, keep: Collection[str]) -> onnx.ModelProto:
+def dynamic(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.ModelProto:
     """Weights as int8; activations are rounded by their range in each request.
 
     Never convolutions: ONNX Runtime's kernel for them is several times slower than floats.
@@ -80,21 +83,19 @@ def dynamic(model: onnx.ModelProto, bits: int, keep: Collection[str]) -> onnx.Mo
         return with_small_tables(onnx.load(place / "int8.onnx"), bits, keep)
 
 
-def with_small_tables(
-    model: onnx.ModelProto, bits: int, keep: Collection[str]
-) -> onnx.ModelProto:
+def with_small_tables(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.ModelProto:
     """Lookup tables as integers, with a scale for each row; they stay so in memory."""
     graph = Graph(model)
     for node, name, values in list(graph.tables()):
         if name in keep:
             continue
-        codes, scale = rounded(values, 0, bits)
+        codes, scale = rounded(values, 0, _of(bits, name))
         output, place = node.output[0], f"{node.output[0]}/table"
         node.input[0] = graph.add(f"{name}/codes", codes)
         node.output[0] = f"{place}/codes"
         scales = graph.add(f"{name}/scales", scale)
         after = [
-            helper.make_node("Cast", [node.output[0]], [f"{place}/float"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Cast", [node.output[0]], [f"{place}/float"], to=_FLOAT),
             helper.make_node("Gather", [scales, node.input[1]], [f"{place}/scale"], axis=0),
             helper.make_node("Mul", [f"{place}/float", f"{place}/scale"], [output]),
         ]
@@ -118,16 +119,19 @@ def _folded(model: onnx.ModelProto, place: Path) -> onnx.ModelProto:
     return onnx.load(folded)
 
 
-def _coarse(model: onnx.ModelProto, bits: int, keep: Collection[str]) -> onnx.ModelProto:
+def _coarse(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.ModelProto:
     """Weights rounded to `bits` bits: the int8 that they become has few different values."""
-    if bits >= 8:
-        return model
     graph = Graph(model)
     for node, name, values in list(graph.layers()):
-        if name not in keep and values.dtype == np.float32:
-            codes, scale = rounded(values, channel_axis(node, values), bits)
+        few = _of(bits, name)
+        if few < 8 and name not in keep and values.dtype == np.float32:
+            codes, scale = rounded(values, channel_axis(node, values), few)
             graph.set(name, codes * scale)
     return graph.finish()
+
+
+def _of(bits: Bits, name: str) -> int:
+    return bits if isinstance(bits, int) else bits.get(name, 8)
 
 
 def _excluded(model: onnx.ModelProto, keep: Collection[str]) -> list[str]:

@@ -22,7 +22,7 @@ def scores(network: nn.Module, work: Work, kind: Score, name: str) -> dict[str, 
     `movement` trains the network for an epoch.
     """
     if kind == "magnitude":
-        return {n: layer.weight.detach() ** 2 for n, layer in weights(network).items()}  # type: ignore[union-attr, operator]
+        return {n: layer.weight.detach() ** 2 for n, layer in weights(network).items()}  # type: ignore[operator]
     if kind == "taylor":
         return _taylor(network, work)
     moved = Movement()
@@ -36,7 +36,7 @@ def _taylor(network: nn.Module, work: Work) -> dict[str, Tensor]:
     task, data = work.task, work.data
     wide = {"tokens", "image"} & work.rows.named().keys()
     rows = torch.from_numpy(work.positions(_WIDE_ROWS if wide else _ROWS))
-    for chosen in rows.split(_BATCH):
+    for chosen in torch.split(rows, _BATCH):
         batch: Batch = data.tensors().rows(chosen)
         output = _answer(network, batch)
         torch.autograd.backward(task.losses(output, batch).sum() / len(rows))

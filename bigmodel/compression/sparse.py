@@ -1,7 +1,7 @@
 """Unstructured pruning: the smallest weights become zero, and are not stored."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 import torch
 from annotated_types import Gt, Lt
@@ -54,7 +54,7 @@ class Gradual(Callback):
 def set_masks(network: nn.Module, sparsity: float) -> None:
     """Mask the share `sparsity` of the smallest weights."""
     pairs = [
-        (chain.original, mask)
+        (chain.original, cast(Masked, mask))
         for chain in network.modules()
         if isinstance(chain, nn.utils.parametrize.ParametrizationList)
         for mask in constraints(chain, Masked)

@@ -20,7 +20,7 @@ from bigmodel.training import run
 from bigmodel.training.schedules import one_cycle
 
 TEMPERATURE = 2.0
-_CHECKPOINTS = {"checkpoints": {"_target_": "bigmodel.training.checkpoints.Checkpoints"}}
+_CHECKPOINTS = "bigmodel.training.checkpoints.Checkpoints"
 
 
 class Student(Task):
@@ -33,7 +33,7 @@ class Student(Task):
 
     def __init__(self, *, teacher: nn.Module, share: float, **task: object) -> None:
         super().__init__(**task)  # type: ignore[arg-type]
-        self._teacher = (teacher.eval().requires_grad_(False),)  # no part of what is trained
+        self._teacher = (teacher.eval(),)  # no part of what is trained
         self.share = share
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
@@ -46,7 +46,7 @@ class Student(Task):
         return torch.lerp(super().losses(output, batch), imitating, self.share)
 
     def _imitating(self, output: Tensor, taught: Tensor) -> Tensor:
-        """How far (n, n_outputs), or each of an ensemble's (n, k, n_outputs), is from the teacher."""
+        """How far (n, n_outputs), or an ensemble's (n, k, n_outputs), is from the teacher."""
         if output.dim() == 3:
             members = output.shape[1]
             each = self._imitating(output.flatten(0, 1), taught.repeat_interleave(members, 0))
@@ -73,13 +73,16 @@ def tune(
     """
     cfg = _settings(work, name)
     with open_dict(cfg):
-        cfg.callbacks = _CHECKPOINTS  # no early stopping: the learning rate ends at 0
+        # no early stopping: the learning rate ends at 0; no average: it would blur the rounding
+        given = (node for node in cfg.callbacks.values() if node is not None)
+        own = [node for node in given if node.get("_target_") == _CHECKPOINTS]
+        cfg.callbacks = {"checkpoints": own[0] if own else {"_target_": _CHECKPOINTS}}
         cfg.trainer.max_epochs = epochs
     return _fitted(cfg, _student(network, work, lr), work, *callbacks)
 
 
 def train_afresh(network: nn.Module, work: Work, name: str) -> nn.Module:
-    """Fit `network` in place as the run's own was: its optimizer, schedule, epochs and callbacks."""
+    """Fit `network` in place as the run's own was: its optimizer, schedule and epochs."""
     like = work.task
     task = Task(
         lambda: network.train().requires_grad_(True),

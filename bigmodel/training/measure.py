@@ -68,9 +68,7 @@ def measure(model: Task, data: TableData, onnx: bytes | None = None) -> Measured
     return Measured(found, post)
 
 
-def _outputs(
-    model: Task, data: TableData, part: int, onnx: bytes | None
-) -> tuple[Tensor, Tensor]:
+def _outputs(model: Task, data: TableData, part: int, onnx: bytes | None) -> tuple[Tensor, Tensor]:
     """The outputs (n, n_outputs) and targets (n,) of a split."""
     if onnx is None:
         return outputs(model.network, data.in_order(part), model.device)
