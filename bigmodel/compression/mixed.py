@@ -1,4 +1,4 @@
-"""Fewer bits where they do no harm: each layer's sensitivity, then as many layers as the gate lets."""
+"""Fewer bits where they do no harm: layers by their sensitivity, as many as the gate lets."""
 
 from dataclasses import replace
 
