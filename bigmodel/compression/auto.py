@@ -31,14 +31,19 @@ __all__ = ["Auto"]
 
 STATE = "auto.json"  # in the run's directory of compression: what was timed
 _LEAST_EPOCHS, _MOST_EPOCHS = 2, 12
-# how any network can be stored
-CODINGS: dict[str, Step | None] = {
-    "floats": None,
-    "int8": Int8(),
-    "int8, 4-bit weights": Int8(bits=4),
-    "4-bit weights": Int4(),
+_AS_IT_IS = ""
+_FLOATS: dict[str, Step | None] = {"floats": None}
+_FEW_BITS: dict[str, Step | None] = {"int8, 4-bit weights": Int8(bits=4), "4-bit weights": Int4()}
+_CODINGS: dict[str, Step | None] = {"int8": Int8(), **_FEW_BITS}
+# how each network is stored: what was trained for few bits gains nothing by more
+CODINGS: dict[str, dict[str, Step | None]] = {
+    _AS_IT_IS: {"fp16": Half(), "int8_dynamic": Int8Dynamic(), **_CODINGS},
+    "4-bit training": _FEW_BITS,
+    "80% zeros": _FLOATS | _CODINGS,
+    "90% zeros": _FLOATS | _CODINGS,
+    "half the width": _FLOATS | _CODINGS,
+    "half the width and 4-bit training": _FEW_BITS,
 }
-UNTRAINED: dict[str, Step] = {"fp16": Half(), "int8_dynamic": Int8Dynamic()}
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,9 @@ class Auto(Step):
         search = Search(candidate, work, self.max_drop)
         for network_name, network in self._networks(candidate, work, name):
             search.codings(network_name, network)
-        for point_name, step in UNTRAINED.items():
-            search.add(point_name, search.coded(candidate, step))
         search.add("mixed bits", mixed_bits(candidate, search.gate))
-        points, tries = search.points, len(search.points)
-        best = picked(points, self.objective, self.max_drop, tries, search.gate)
+        points = search.points
+        best = picked(points, self.objective, search.gate)
         table(points, best, front(points))
         figure.plot(points, best, self.max_drop, Path(work.cfg.run_dir) / "figures")
         if best is None:
@@ -80,22 +83,26 @@ class Auto(Step):
                 f"no point is within the budget; {nearest.name} comes nearest: "
                 f"{search.gate.said(nearest.drop)}"
             )
-        return best.candidate
+        return best.candidate.with_figures(points=float(len(points)))
 
     def _networks(
         self, candidate: Candidate, work: Work, name: str
     ) -> Iterator[tuple[str, Candidate]]:
         """The network itself, and what short fits make of it."""
-        yield "", candidate
+        made = {_AS_IT_IS: candidate}
+        yield _AS_IT_IS, candidate
         if not work.task.trains:
             return
-        epochs = self._epochs(work)
-        for title, step in _fits(epochs).items():
+        for title, (base, step) in _fits(self._epochs(work)).items():
+            if base not in made:
+                continue
             try:
                 step.check(candidate.network, len(candidate.rows.numeric))
-                yield title, step.apply(candidate, work, f"{name}_{title.replace(' ', '_')}")
+                made[title] = step.apply(made[base], work, f"{name}_{title.replace(' ', '_')}")
             except (Unsupported, UserError) as reason:
                 print(f"compression: {title} is left out: {reason}")
+                continue
+            yield title, made[title]
 
     def _epochs(self, work: Work) -> int:
         """Of each fit: all of them together take `effort` times those of the run."""
@@ -107,14 +114,16 @@ class Auto(Step):
         return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, share))
 
 
-def _fits(epochs: int) -> dict[str, Step]:
-    """The short fits, the most promising first."""
+def _fits(epochs: int) -> dict[str, tuple[str, Step]]:
+    """The short fits: each by its name, with the one whose network it starts from."""
+    four_bits = QuantisationAware(bits=4, epochs=epochs)
     narrow = PruneStructured(ratio=0.5, rounds=1, epochs=epochs, control=False)
     return {
-        "4-bit training": QuantisationAware(bits=4, epochs=epochs),
-        "80% zeros": PruneUnstructured(sparsity=0.8, epochs=epochs),
-        "90% zeros": PruneUnstructured(sparsity=0.9, epochs=epochs),
-        "half the width": narrow,
+        "4-bit training": (_AS_IT_IS, four_bits),
+        "80% zeros": (_AS_IT_IS, PruneUnstructured(sparsity=0.8, epochs=epochs)),
+        "90% zeros": (_AS_IT_IS, PruneUnstructured(sparsity=0.9, epochs=epochs)),
+        "half the width": (_AS_IT_IS, narrow),
+        "half the width and 4-bit training": ("half the width", four_bits),
     }
 
 
@@ -129,14 +138,14 @@ class Search:
     @cached_property
     def _timed(self) -> dict[str, dict[str, float]]:
         path = self.work.place / STATE
-        return json.loads(path.read_text()) if path.is_file() else {}
+        known: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+        return known
 
     def codings(self, name: str, network: Candidate) -> None:
         """A point for each way to store a network."""
-        for coding, step in CODINGS.items():
-            if name or step is not None:
-                title = f"{name}, {coding}" if name else coding
-                self.add(title, network if step is None else self.coded(network, step))
+        for coding, step in CODINGS[name].items():
+            title = f"{name}, {coding}" if name else coding
+            self.add(title, network if step is None else self.coded(network, step))
 
     def coded(self, network: Candidate, step: Step) -> Candidate | None:
         """The network stored so; None where there is nothing to store so."""

@@ -43,6 +43,12 @@ class Candidate:
         made.__dict__["plain"] = self.plain  # exporting takes seconds
         return made
 
+    def with_figures(self, **figures: float) -> "Candidate":
+        """The same candidate with more to tell."""
+        made = replace(self, figures={**self.figures, **figures})
+        made.__dict__.update({k: v for k, v in self.__dict__.items() if k in ("plain", "served")})
+        return made
+
     @cached_property
     def plain(self) -> bytes:
         """The network as it is, as ONNX."""

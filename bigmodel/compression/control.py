@@ -1,7 +1,6 @@
 """The control of structured pruning: the same shape, trained from scratch as the run was."""
 
 import copy
-from dataclasses import replace
 
 import torch
 from torch import nn
@@ -26,8 +25,7 @@ def control(candidate: Candidate, work: Work, name: str) -> Candidate:
         f"compression: the same shape trained from scratch: {work.monitor} "
         f"{abs(lost.value):.4f} {'better' if better else 'worse'}; {kept}"
     )
-    figures = {**candidate.figures, "scratch_gain": round(-lost.value, 6)}
-    return replace(scratch if better else candidate, figures=figures)
+    return (scratch if better else candidate).with_figures(scratch_gain=round(-lost.value, 6))
 
 
 def fresh(network: nn.Module, seed: int) -> nn.Module:

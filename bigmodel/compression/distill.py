@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Gt
+from torch import nn
 
 from bigmodel.compression.candidate import Candidate
 from bigmodel.compression.step import Step
@@ -28,6 +29,9 @@ class Distill(Step):
     student: Callable[..., Task]
     epochs: Annotated[int, Gt(0)] | None = None
     lr: Annotated[float, Gt(0)] = 2e-3
+
+    def check(self, network: nn.Module | None, rows: int) -> None:
+        """Any network can teach."""
 
     def apply(self, candidate: Candidate, work: Work, name: str) -> Candidate:
         """The student in place of the network."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bigmodel import files
 from bigmodel.compression.points import Point, front
 
@@ -28,7 +30,7 @@ def plot(points: Sequence[Point], best: Point | None, max_drop: float, folder: P
     axes.errorbar(
         [p.size for p in points],
         [p.drop.value for p in points],
-        yerr=[[0] * len(points), [p.drop.upper - p.drop.value for p in points]],
+        yerr=np.array([[0.0, p.drop.upper - p.drop.value] for p in points]).T,
         fmt="none",
         ecolor="lightgrey",
     )

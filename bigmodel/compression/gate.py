@@ -36,7 +36,7 @@ class Gate:
                 network = type(candidate.network).__name__
                 self._fail(f"{title}: {network} stays as it is: {reason}")
                 return candidate
-            drop = self.drop(smaller, tries)
+            drop = self.drop(smaller, max(tries, int(smaller.figures.get("points", 1))))
             said = f"{title}: {self.said(drop)}"
             if drop.accepted(self.max_drop):
                 self.last = drop

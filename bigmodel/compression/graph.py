@@ -83,21 +83,35 @@ class Graph:
         return self.model
 
 
-def channel_axis(node: onnx.NodeProto, values: NDArray[Any]) -> int:
-    """The axis of a layer's weights that counts its outputs."""
-    transposed = any(a.name == "transB" and a.i for a in node.attribute)
-    return 0 if node.op_type == "Conv" or transposed else values.ndim - 1
+def input_axes(node: onnx.NodeProto, values: NDArray[Any]) -> tuple[int, ...]:
+    """The axes of a node's weights that are summed over: what shares a scale.
+
+    Of a table, the axis of a row's numbers; of several matrices (n, in, out), each has its own.
+    """
+    if node.op_type == "Gather":
+        return (1,)
+    if node.op_type == "Conv" or any(a.name == "transB" and a.i for a in node.attribute):
+        return tuple(range(1, values.ndim))
+    return (values.ndim - 2,)
 
 
 def rounded(
-    values: NDArray[Any], axis: int, bits: int
+    values: NDArray[Any], axes: tuple[int, ...], bits: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric integers of `bits` bits, and one scale for each slice along `axis`.
+    """Symmetric integers of `bits` bits, and the scales that the slices along `axes` share.
 
     w ~ q s with s = max |w| / (2^(bits - 1) - 1); the scales keep `values`' number of axes.
     """
     most = 2 ** (bits - 1) - 1
-    others = tuple(i for i in range(values.ndim) if i != axis)
-    scale = np.abs(values).max(axis=others, keepdims=True) / most
+    scale = np.abs(values).max(axis=axes, keepdims=True) / most
     scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
     return np.clip(np.rint(values / scale), -most, most).astype(np.int8), scale
+
+
+def multiply(graph: Graph, name: str, codes: NDArray[np.int8], scale: NDArray[np.float32]) -> str:
+    """The float constant `name` as integers times scales, which the engine multiplies at load."""
+    whole = graph.add(f"{name}/codes", codes)
+    number = graph.node("Cast", [whole], f"{name}/float", to=onnx.TensorProto.FLOAT)
+    scales = graph.add(f"{name}/scales", scale)
+    graph.remove(name)
+    return graph.node("Mul", [number, scales], name)

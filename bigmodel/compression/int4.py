@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bigmodel.compression import quantise
 from bigmodel.compression.candidate import Candidate
-from bigmodel.compression.graph import Graph, channel_axis
+from bigmodel.compression.graph import Graph, input_axes, multiply
 from bigmodel.compression.step import Step, Unsupported
 from bigmodel.compression.work import Work
 from bigmodel.data.encoder import Encoded
@@ -53,25 +53,23 @@ class Int4(Step):
         for node, name, values in list(graph.layers()):
             if name not in done and values.dtype == np.float32:
                 done.add(name)
-                _scaled(graph, name, values, channel_axis(node, values), self.group)
-        return quantise.with_small_tables(graph.finish(), 4, ())
+                _scaled(graph, name, values, input_axes(node, values)[0], self.group)
+        return quantise.weights_alone(graph.finish(), 4, ())
 
 
-def _scaled(graph: Graph, name: str, values: NDArray[Any], outputs: int, group: int) -> None:
-    """The constant `name` as integers times scales, which the engine multiplies at load."""
-    inputs = (1 if outputs == 0 else values.ndim - 2) if values.ndim > 1 else 0
-    count = values.shape[inputs]
+def _scaled(graph: Graph, name: str, values: NDArray[Any], axis: int, group: int) -> None:
+    """The constant `name` as integers times the scales of groups along `axis`."""
+    count = values.shape[axis]
     size = max(d for d in range(1, min(group, count) + 1) if count % d == 0)
     size = size if size >= min(_LEAST_GROUP, count) else count
-    split = (*values.shape[:inputs], count // size, size, *values.shape[inputs + 1 :])
-    parts = values.reshape(split)
-    scale = np.abs(parts).max(axis=inputs + 1, keepdims=True) / _MOST
-    scale = np.where(scale > 0, scale, 1.0).astype(np.float16).astype(np.float32)
-    scale = np.maximum(scale, np.float32(2.0**-24))  # float16's least: packed in two bytes
+    parts = values.reshape(*values.shape[:axis], count // size, size, *values.shape[axis + 1 :])
+    scale = np.abs(parts).max(axis=axis + 1, keepdims=True) / _MOST
+    scale = scale.astype(np.float16).astype(np.float32)  # packed in two bytes
+    scale = np.where(scale > 0, scale, np.float32(1))
     codes = np.clip(np.rint(parts / scale), -_MOST, _MOST).astype(np.int8)
+    product = f"{name}/parts"
+    graph.add(product, parts)
+    multiply(graph, product, codes, scale)
     graph.remove(name)
-    whole = graph.add(f"{name}/codes", codes)
-    number = graph.node("Cast", [whole], f"{name}/float", to=onnx.TensorProto.FLOAT)
-    product = graph.node("Mul", [number, graph.add(f"{name}/scales", scale)], f"{name}/parts")
     shape = graph.add(f"{name}/shape", np.array(values.shape, np.int64))
     graph.node("Reshape", [product, shape], name)

@@ -66,15 +66,12 @@ def _goods(p: Point) -> tuple[float, ...]:
 
 
 def picked(
-    points: Sequence[Point],
-    objective: Literal["size", "latency", "both"],
-    max_drop: float,
-    tries: int,
-    gate: Gate,
+    points: Sequence[Point], objective: Literal["size", "latency", "both"], gate: Gate
 ) -> Point | None:
-    """The best point within the budget that is not slower than the network was; None without one.
+    """The best point that the gate accepts and that is not slower than the network was, or None.
 
-    A point that is proven goes before one that is only estimated to be within the budget.
+    Points whose own bound is within the budget go before those of which only the estimate is. The
+    gate's bound is that of all of them together: each of many has a chance to look good.
     """
     worth = {
         "size": lambda p: p.size,
@@ -82,13 +79,14 @@ def picked(
         "both": lambda p: p.size * p.speed,
     }[objective]
     fast = [p for p in points if min(p.fast.values()) >= _AS_FAST]
-    within = []
-    for p in sorted(fast, key=worth, reverse=True):
-        if p.drop.value <= max_drop:
-            within.append((p, gate.drop(p.candidate, tries)))
-    proven = (p for p, drop in within if drop.proven(max_drop))
-    estimated = (p for p, drop in within if drop.accepted(max_drop))
-    return next(proven, None) or next(estimated, None)
+    within = [
+        p
+        for p in sorted(fast, key=worth, reverse=True)
+        if p.drop.value <= gate.max_drop
+        and gate.drop(p.candidate, len(points)).accepted(gate.max_drop)
+    ]
+    proven = (p for p in within if p.drop.proven(gate.max_drop))
+    return next(proven, None) or next(iter(within), None)
 
 
 def table(points: Sequence[Point], best: Point | None, of_front: Sequence[Point]) -> None:
@@ -99,4 +97,4 @@ def table(points: Sequence[Point], best: Point | None, of_front: Sequence[Point]
         figures = [p.size, p.fast["b1"], p.fast["b64"]]
         losses = [f"{value:.4f}" for value in (p.drop.value, p.drop.upper)]
         shown.add_row(mark, p.name, *(f"{value:.2f}" for value in figures), *losses)
-    Console().print(shown)
+    Console(width=100).print(shown)

@@ -21,7 +21,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from bigmodel.compression.graph import LAYERS, Graph, channel_axis, rounded
+from bigmodel.compression.graph import LAYERS, Graph, input_axes, multiply, rounded
 from bigmodel.data.encoder import Encoded
 
 Bits = int | Mapping[str, int]
@@ -61,7 +61,7 @@ def static(
                 "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
             },
         )
-        return with_small_tables(onnx.load(place / "int8.onnx"), bits, keep)
+        return weights_alone(onnx.load(place / "int8.onnx"), bits, keep)
 
 
 def dynamic(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.ModelProto:
@@ -80,16 +80,26 @@ def dynamic(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.M
             nodes_to_exclude=_excluded(folded, keep),
             extra_options={"MatMulConstBOnly": True},
         )
-        return with_small_tables(onnx.load(place / "int8.onnx"), bits, keep)
+        return weights_alone(onnx.load(place / "int8.onnx"), bits, keep)
 
 
-def with_small_tables(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.ModelProto:
-    """Lookup tables as integers, with a scale for each row; they stay so in memory."""
+def weights_alone(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.ModelProto:
+    """As integers what has no integer kernel: run as floats, it is small on disk alone.
+
+    Layers of several matrices are made floats at load; tables stay integers, a row's numbers
+    become floats when it is looked up.
+    """
     graph = Graph(model)
+    done = set(keep)
+    for node, name, values in list(graph.layers()):
+        if _batched(node, values) and name not in done:
+            done.add(name)
+            axes = input_axes(node, values)
+            multiply(graph, name, *rounded(values, axes, _of(bits, name)))
     for node, name, values in list(graph.tables()):
         if name in keep:
             continue
-        codes, scale = rounded(values, 0, _of(bits, name))
+        codes, scale = rounded(values, input_axes(node, values), _of(bits, name))
         output, place = node.output[0], f"{node.output[0]}/table"
         node.input[0] = graph.add(f"{name}/codes", codes)
         node.output[0] = f"{place}/codes"
@@ -124,8 +134,8 @@ def _coarse(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.M
     graph = Graph(model)
     for node, name, values in list(graph.layers()):
         few = _of(bits, name)
-        if few < 8 and name not in keep and values.dtype == np.float32:
-            codes, scale = rounded(values, channel_axis(node, values), few)
+        if few < 8 and name not in keep and not _batched(node, values):
+            codes, scale = rounded(values, input_axes(node, values), few)
             graph.set(name, codes * scale)
     return graph.finish()
 
@@ -135,7 +145,13 @@ def _of(bits: Bits, name: str) -> int:
 
 
 def _excluded(model: onnx.ModelProto, keep: Collection[str]) -> list[str]:
-    return [node.name for node, name, _ in Graph(model).layers() if name in keep]
+    layers = Graph(model).layers()
+    return [n.name for n, name, values in layers if name in keep or _batched(n, values)]
+
+
+def _batched(node: onnx.NodeProto, values: NDArray[Any]) -> bool:
+    """Whether a product is one of several matrices: no integer kernel takes a scale for each."""
+    return node.op_type == "MatMul" and values.ndim > 2 and values.dtype == np.float32
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -8,7 +8,7 @@ import onnx
 
 from bigmodel.bundle.engine import Engine
 from bigmodel.compression.candidate import Candidate
-from bigmodel.compression.graph import Graph, channel_axis, rounded
+from bigmodel.compression.graph import Graph, input_axes, rounded
 
 _ROWS = 256
 
@@ -58,8 +58,7 @@ def rounding_errors(candidate: Candidate, bits: int) -> dict[str, tuple[float, f
     graph = Graph(model)
     found = {}
     for node, name, values in [*graph.layers(), *graph.tables()]:
-        axis = 0 if node.op_type == "Gather" else channel_axis(node, values)
-        codes, scale = rounded(values, axis, bits)
+        codes, scale = rounded(values, input_axes(node, values), bits)
         tried = Graph(model)
         tried.set(name, codes * scale)
         after = Engine(tried.finish().SerializeToString(), "the network").run(rows)

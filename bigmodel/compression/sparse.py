@@ -87,7 +87,17 @@ class PruneUnstructured(Step):
         masks: dict[str, nn.Module] = {n: Masked(m.weight) for n, m in found.items()}  # type: ignore[arg-type]
         network = constrained(candidate.network, masks)
         gradual = Gradual(self.sparsity, self.epochs)
-        tune(network, work, name, epochs=self.epochs, lr=self.lr, callbacks=[gradual])
+        # an epoch before the last masks has fewer zeros: it would win, and save nothing
+        start = (gradual.rise - 1) / self.epochs
+        tune(
+            network,
+            work,
+            name,
+            epochs=self.epochs,
+            lr=self.lr,
+            callbacks=[gradual],
+            start=start,
+        )
         return candidate.with_network(settled(network))
 
     def softer(self, candidate: Candidate) -> "Step | None":

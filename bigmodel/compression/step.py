@@ -27,12 +27,12 @@ class Step(ABC):
 
         Asked before the fit: `network` is the one to be trained, None where that is several.
         """
-        trainable = network is None or any(p.requires_grad for p in network.parameters())
+        trainable = network is not None and any(p.requires_grad for p in network.parameters())
         if self.trains and not trainable:
+            name = "an ensemble" if network is None else type(network).__name__
             raise UserError(
-                f"compression: {type(self).__name__} trains the network again, and "
-                f"{type(network).__name__} is not trained step by step; "
-                "use compression=int8, int8_dynamic, int4, fp16 or bf16"
+                f"compression: {type(self).__name__} trains the network again, and {name} is not "
+                "trained step by step; use compression=int8, int8_dynamic, int4, fp16 or bf16"
             )
 
     @abstractmethod

@@ -54,10 +54,11 @@ class PruneStructured(Step):
         network = copy.deepcopy(candidate.network)
         inputs = groups.inputs(candidate.rows)
         roots, refused = groups.prunable(network, inputs)
+        named = f"cannot get narrower: {', '.join(refused) or 'the head, which is all there is'}"
         if not roots:
-            raise Unsupported(f"no layer can get narrower ({', '.join(refused)} cannot)")
+            raise Unsupported(named)
         if refused:
-            print(f"compression: {name}: cannot get narrower: {', '.join(refused)}")
+            print(f"compression: {name}: {named}")
         keep = (1 - self.ratio) ** (1 / self.rounds)
         for number in range(1, self.rounds + 1):
             found = scores(network, work, self.score, f"{name}_scores_{number}")

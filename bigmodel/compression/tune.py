@@ -65,11 +65,12 @@ def tune(
     epochs: int,
     lr: float,
     callbacks: Sequence[Callback] = (),
+    start: float = 0.0,
 ) -> nn.Module:
     """Fit `network` in place for some epochs on the run's own rows, weights and augmentation.
 
-    The best epoch on validation is kept, as in any fit; so are the checkpoints, under `name`: a
-    killed run goes on where it was. The fitted network is the teacher.
+    The best epoch on validation is kept, of those after the share `start`; so are the
+    checkpoints, under `name`: a killed run goes on where it was. The fitted network is the teacher.
     """
     cfg = _settings(work, name)
     with open_dict(cfg):
@@ -78,7 +79,7 @@ def tune(
         own = [node for node in given if node.get("_target_") == _CHECKPOINTS]
         cfg.callbacks = {"checkpoints": own[0] if own else {"_target_": _CHECKPOINTS}}
         cfg.trainer.max_epochs = epochs
-    return _fitted(cfg, _student(network, work, lr), work, *callbacks)
+    return _fitted(cfg, _student(network, work, lr, start), work, *callbacks)
 
 
 def train_afresh(network: nn.Module, work: Work, name: str) -> nn.Module:
@@ -122,7 +123,7 @@ def _settings(work: Work, name: str) -> DictConfig:
     return cfg
 
 
-def _student(network: nn.Module, work: Work, lr: float) -> Student:
+def _student(network: nn.Module, work: Work, lr: float, start: float) -> Student:
     """What the fit trains: the run's task with another network, and the run's as its teacher."""
     like = work.task
     return Student(
@@ -134,5 +135,5 @@ def _student(network: nn.Module, work: Work, lr: float) -> Student:
         optimizer=partial(torch.optim.AdamW, lr=lr),
         scheduler=one_cycle,
         monitor=like.monitor,
-        plan=replace(like.plan, head=None, stage=None, early=None, start=0.0),
+        plan=replace(like.plan, head=None, stage=None, early=None, start=start),
     )
