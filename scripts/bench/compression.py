@@ -31,6 +31,7 @@ import bigmodel
 from bigmodel.compression import latency
 from bigmodel.compression.sizes import ratios
 from bigmodel.data.reading import iter_frames
+from bigmodel.train import Result
 
 HERE = Path(__file__).resolve().parent
 PINNED = {
@@ -90,7 +91,7 @@ MODELS = (
 )  # fmt: skip
 
 
-def fitted(model: Model, option: str, given: argparse.Namespace, folder: Path) -> bigmodel.Result:
+def fitted(model: Model, option: str, given: argparse.Namespace, folder: Path) -> Result:
     """The model, compressed by an option, from the checkpoint of the uncompressed one."""
     place = folder / option
     if option != "none":
@@ -109,7 +110,7 @@ def fitted(model: Model, option: str, given: argparse.Namespace, folder: Path) -
     return made
 
 
-def rows_of(result: bigmodel.Result, model: Model, given: argparse.Namespace) -> Any:
+def rows_of(result: Result, model: Model, given: argparse.Namespace) -> Any:
     """Encoded rows to ask with: the golden ones of the bundle, repeated."""
     bundle = bigmodel.load(result.bundle)
     frame = next(iter_frames(result.bundle / "golden.parquet", bundle.schema, 64))
@@ -165,7 +166,7 @@ def compare(model: Model, given: argparse.Namespace, folder: Path) -> list[dict[
     return lines
 
 
-def figures(run: bigmodel.Result, model: Model, folder: Path, option: str) -> dict[str, Any]:
+def figures(run: Result, model: Model, folder: Path, option: str) -> dict[str, Any]:
     """What a run of ours says of itself."""
     seconds, memory = started(run.bundle / "model.onnx", folder / "rows.npz")
     metrics = run.metrics
