@@ -54,7 +54,6 @@ def static(
             op_types_to_quantize=[*LAYERS, *between],
             nodes_to_exclude=_excluded(folded, keep),
             extra_options={
-                "MatMulConstBOnly": True,
                 # what a norm reads, or the caller, gains nothing by being rounded
                 "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
             },
@@ -76,7 +75,6 @@ def dynamic(model: onnx.ModelProto, bits: Bits, keep: Collection[str]) -> onnx.M
             per_channel=True,
             op_types_to_quantize=["Gemm", "MatMul"],
             nodes_to_exclude=_excluded(folded, keep),
-            extra_options={"MatMulConstBOnly": True},
         )
         return weights_alone(onnx.load(place / "int8.onnx"), bits, keep)
 
@@ -127,8 +125,13 @@ def _of(bits: Bits, name: str) -> int:
 
 
 def _excluded(model: onnx.ModelProto, keep: Collection[str]) -> list[str]:
-    layers = Graph(model).layers()
-    return [n.name for n, name, values in layers if name in keep or _batched(n, values)]
+    """The nodes that stay floats: asked for, or products that are not of weights (attention)."""
+    graph = Graph(model)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type in LAYERS]
+    others = [node.name for node in products if node.input[1] not in constants]
+    named = [n.name for n, name, v in graph.layers() if name in keep or _batched(n, v)]
+    return [*others, *named]
 
 
 def _batched(node: onnx.NodeProto, values: NDArray[Any]) -> bool:
