@@ -144,3 +144,17 @@ def test_auto_prints_the_points_and_draws_them(compressed):
     assert "front" in said
     assert "taken" in said
     assert (result.run_dir / "figures" / "compression.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize("model", ["tabm", "ft_transformer"])
+def test_other_networks_become_integers(tmp_path, model):
+    small = {
+        "tabm": ["model.network.members=2", "model.network.width=128"],
+        "ft_transformer": ["model.network.width=16", "model.network.blocks=1"],
+    }
+    result = bigmodel.fit(
+        [f"model={model}", *small.get(model, []), "data=wine", "compression=int8",
+         "data.split.ratios=[4,1,1]", "compression.max_drop=1", "trainer.max_epochs=1",
+         "data.quality=false", f"hydra.run.dir={tmp_path / 'run'}"]
+    )  # fmt: skip
+    assert result.metrics["compression/model_ratio"] > 1.3
