@@ -20,6 +20,12 @@ class Interrupted(BigmodelError):  # noqa: N818  no error: the user wanted it
     exit_code = 130
 
 
+class Paused(BigmodelError):  # noqa: N818  no error: the search wanted it
+    """A trial of a search waits at a rung; its `checkpoints/last.ckpt` says where it goes on."""
+
+    exit_code = 75  # as of programs that are to be tried again later
+
+
 class UserError(BigmodelError):
     """The user's configuration or input is wrong.
 

@@ -25,6 +25,7 @@ from bigmodel.training import ranking, resume
 if TYPE_CHECKING:
     from bigmodel.data.tables import TableData
     from bigmodel.models.auto import Auto
+    from bigmodel.training.trial import Trial
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Settings:
     weighting: Any = None
     augment: Any = None
     compression: Any = None
+    search: Any = None
     monitor: str | None = None
 
 
@@ -65,24 +67,28 @@ class Result:
         return self.run_dir / "bundle"
 
 
-def train(cfg: DictConfig, run_dir: Path) -> Result:
-    """Run one composed config in `run_dir`, in as many processes as its trainer wants."""
+def train(cfg: DictConfig, run_dir: Path, trial: Trial | None = None) -> Result:
+    """Run one composed config in `run_dir`, in as many processes as its trainer wants.
+
+    As a `trial` of a search, it ends with what validation says.
+    """
     from bigmodel.training import launch, run
 
     cfg = run.settle(cfg, run_dir)
     count = launch.processes(cfg.trainer)
-    metrics = launch.launch(count, work, cfg, trusted()) if count > 1 else work(cfg, trusted())
-    given = tuple(HydraConfig.get().overrides.task)
-    return Result(Path(cfg.run_dir), metrics, run.monitor_of(cfg, metrics), given)
+    given = (cfg, trusted(), trial)
+    metrics = launch.launch(count, work, *given) if count > 1 else work(*given)
+    overrides = tuple(HydraConfig.get().overrides.task)
+    return Result(Path(cfg.run_dir), metrics, run.monitor_of(cfg, metrics), overrides)
 
 
-def work(cfg: DictConfig, trust: tuple[str, ...]) -> dict[str, float]:
+def work(cfg: DictConfig, trust: tuple[str, ...], trial: Trial | None = None) -> dict[str, float]:
     """Train and test; what each process of a run does. Returns the metrics."""
     with trusting(trust):
-        return _work(cfg)
+        return _work(cfg, trial)
 
 
-def _work(cfg: DictConfig) -> dict[str, float]:
+def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
     from pytorch_lightning import seed_everything
 
     from bigmodel.compression import compress
@@ -96,7 +102,7 @@ def _work(cfg: DictConfig) -> dict[str, float]:
     text = instantiate(cfg.model.get("text"))
     data: TableData = instantiate(cfg.data, text=text, **weigh.needs(strategy))
     data.augment = instantiate(cfg.augment)
-    data.setup("fit")
+    data.setup("fit") if trial is None else trial.prepare(data, cfg)
     network = weigh.probe_network(instantiate(cfg.model.get("network")))
     plan = weigh.plan_for(strategy, data, network, Path(cfg.run_dir))
     model: Task | Auto = instantiate(
@@ -107,21 +113,27 @@ def _work(cfg: DictConfig) -> dict[str, float]:
         monitor=run.monitored(cfg, data),
         plan=plan,
     )
-    compression = compress.settings(cfg, model, data)
-    trainer = run.trainer_for(cfg)
-    run.report_data(data, plan, trainer)
+    # a trial is judged by what it learns; the final model is the one that gets small
+    compression = compress.settings(cfg, model, data) if trial is None else None
+    trainer = run.trainer_for(cfg, *(trial.callbacks() if trial is not None else []))
+    if trial is None:
+        run.report_data(data, plan, trainer)
     model = run.fit(trainer, model, data) if isinstance(model, Task) else auto.fit(model, cfg, data)
     if not trainer.is_global_zero:
         return {}
     finish(model, data)
     small = compress.compress(compression, cfg, model, data)
-    measured = measure(model, data, small.onnx)
+    measured = measure(model, data, small.onnx, test=trial is None)
     metrics = {
         **measured.metrics,
         **small.metrics,
         "train/rows_per_second": round(trainer.throughput.rows_per_second(), 1),
         "fit_seconds": round(time.perf_counter() - began, 3),
     }
+    if trial is not None:
+        metrics |= trial.measure(model, data)
+        files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
+        return metrics
     run.write_bundle(cfg, model, data, measured, metrics, small.served)
     files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
     title = f"{cfg.name} ({data.spec.task})"

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +18,27 @@ from bigmodel.config.trust import trusting
 from bigmodel.errors import BigmodelError, UserError
 
 T = TypeVar("T")
-Task = Callable[[DictConfig, Path], T]
+Task = Callable[..., T]  # of the config and the run's directory
+
+
+class Job(Generic[T]):
+    """What Hydra calls with each composed config; a search calls `task` itself.
+
+    Without a `task`, a search is checked and not started.
+    """
+
+    def __init__(self, entry: str, task: Task[T] | None) -> None:
+        self.entry, self.task = entry, task
+        self.results: list[T] = []
+
+    def __call__(self, cfg: DictConfig) -> BigmodelError | None:
+        """An error that can be told in a line is handed back: raised, Hydra would add noise."""
+        assert self.task is not None
+        try:
+            self.results.append(self.task(cfg, Path(HydraConfig.get().runtime.output_dir)))
+        except BigmodelError as error:
+            return error
+        return None
 
 
 def call(entry: str, task: Task[T], overrides: list[str], directory: Path | None = None) -> T:
@@ -63,8 +83,14 @@ def check_only(entry: str, argv: list[str], look: Callable[[DictConfig], None]) 
     lines = check(entry, flags.overrides, flags.multirun, flags.config_dir)
     if lines:
         raise UserError(*lines)
-    if not flags.multirun:
-        trust = prefixes([o for o in flags.overrides if composing.is_trust(o)])
+    trust = prefixes([o for o in flags.overrides if composing.is_trust(o)])
+    overrides = [o for o in flags.overrides if not composing.is_trust(o)]
+    with composing.hydra(flags.config_dir) as made, trusting(trust):
+        swept = composing.swept(made, entry, overrides, flags.multirun)
+        if swept is not None and swept.search:
+            given = composing.lenient(overrides, made.config_loader)
+            made.multirun(entry, Job(entry, None), given, with_log_configuration=False)
+    if swept is None:
         with trusting(trust):
             look(composing.compose(entry, flags.overrides, flags.config_dir))
     print("no mistakes")
@@ -95,16 +121,7 @@ def _start(
     if trust:
         print(f"trusted on the command line: {', '.join(trust)}", file=sys.stderr)
     overrides = [o for o in overrides if not composing.is_trust(o)]
-    results: list[T] = []
-
-    def job(cfg: DictConfig) -> BigmodelError | None:
-        # an error that can be told in a line is handed back: raised, Hydra would add its own noise
-        try:
-            results.append(task(cfg, Path(HydraConfig.get().runtime.output_dir)))
-        except BigmodelError as error:
-            return error
-        return None
-
+    job = Job(entry, task)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # the traceback of a bug of ours stays whole
     with composing.hydra(directory) as made, trusting(trust):
         given = composing.lenient(overrides, made.config_loader)
@@ -113,4 +130,4 @@ def _start(
         returned = start(entry, job, given, with_log_configuration=False)
     batches = returned if isinstance(returned, list) else [[returned]]
     errors = (one.return_value for batch in batches for one in batch if one.return_value)
-    return results, next(errors, None)
+    return job.results, next(errors, None)

@@ -23,7 +23,7 @@ ROOTS = {
     "predict": "bigmodel.predict:predict",
     "evaluate": "bigmodel.evaluate:evaluate",
 }
-MADE = ("weighting", "augment", "compression")  # groups whose objects are cheap to make
+MADE = ("weighting", "augment", "compression", "search")  # groups whose objects are cheap to make
 # third-party constructors write, read or fetch by these; ours are known to behave
 CAPABILITY = re.compile(
     r"(^|_)(dir|dirpath|path|file|filename|root|url|uri)($|_)|^save_dir$|model_name"
@@ -40,7 +40,7 @@ def check(
     with composing.hydra(directory) as made:
         try:
             swept = composing.swept(made, entry, overrides, multirun)
-            jobs = [overrides] if swept is None else sweeps.jobs(swept)
+            jobs = [overrides] if swept is None else sweeps.jobs(swept.overrides)
             lines = [line for job in jobs for line in mistakes(made, entry, job)]
         except UserError as error:
             lines = list(error.lines)

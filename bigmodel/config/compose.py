@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from hydra import compose as hydra_compose
@@ -19,12 +19,14 @@ from omegaconf.errors import OmegaConfBaseException
 from bigmodel.config import messages, paths, searchpath
 from bigmodel.errors import UserError
 
+SEARCH = "hydra_plugins.bigmodel_search.SearchSweeper"  # the sweeper of the group `search`
+COMMAND_LINE = "command line"  # who puts the directory of --config-dir on the search path
 ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError)
 
 
 @contextmanager
-def hydra(directory: Path | None = None) -> Iterator[Any]:
-    """A fresh Hydra over the shipped groups, the user's, and `directory` before both.
+def hydra(*directories: Path | None) -> Iterator[Any]:
+    """A fresh Hydra over the shipped groups, the user's, and `directories` before both.
 
     What was there before (a running app, a notebook's own Hydra) is put back afterwards.
     """
@@ -36,9 +38,11 @@ def hydra(directory: Path | None = None) -> Iterator[Any]:
         initialize_config_dir(str(paths.CONF), version_base="1.3", job_name="bigmodel")
         made = singleton.hydra
         assert made is not None
-        if directory is not None:
-            path = f"file://{directory.resolve()}"
-            made.config_loader.get_search_path().prepend("command line", path)
+        loader: Any = made.config_loader
+        for place in reversed(directories):
+            if place is not None:
+                loader.get_search_path().prepend(COMMAND_LINE, f"file://{place.resolve()}")
+        loader.repository.initialize_sources(loader.get_search_path())
         yield made
     finally:
         singleton.clear()
@@ -89,17 +93,27 @@ def compose_in(made: Any, entry: str, overrides: list[str]) -> DictConfig:
     return cfg
 
 
-def swept(made: Any, entry: str, overrides: list[str], multirun: bool) -> list[str] | None:
-    """The overrides of a sweep, with what a file declares of it; None when there is none."""
+class Sweep(NamedTuple):
+    """The overrides of a sweep; of a search, those that all its trials have in common."""
+
+    overrides: list[str]
+    search: bool = False
+
+
+def swept(made: Any, entry: str, overrides: list[str], multirun: bool) -> Sweep | None:
+    """The sweep that the overrides ask for, with what a file declares of it; None without one."""
+    if not any(override.startswith(("experiment=", "search=")) for override in overrides):
+        return Sweep(overrides) if multirun else None  # only presets declare one; composing costs
+    fixed = [o for o in overrides if not parse([o])[0].is_sweep_override()]
+    node = compose_in(made, entry, [o for o in fixed if not is_trust(o)]).hydra
+    if node.sweeper.get("_target_") == SEARCH:
+        return Sweep(fixed, search=True)
     if multirun:
-        return overrides
-    if not any(override.startswith("experiment=") for override in overrides):
-        return None  # only a preset declares one: composing once more costs time
-    node = compose_in(made, entry, [o for o in overrides if not is_trust(o)]).hydra
+        return Sweep(overrides)
     if str(node.mode).rpartition(".")[2] != "MULTIRUN":
         return None
     params = node.sweeper.params or {}
-    return [*(f"{key}={value}" for key, value in params.items()), *overrides]
+    return Sweep([*(f"{key}={value}" for key, value in params.items()), *overrides])
 
 
 def compose(entry: str, overrides: list[str], directory: Path | None = None) -> DictConfig:

@@ -11,13 +11,14 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from bigmodel.config.compose import SEARCH
 from bigmodel.config.provenance import Origins
 
 ALLOWED = re.compile(
     r"hydra(\.(run(\.dir)?|sweep(\.(dir|subdir))?|output_subdir|mode|searchpath|sweeper|launcher"
-    r"|sweeper\.(?!_target_).*|launcher\.(?!_target_).*|job(\.(name|num|chdir|config))?))?"
+    r"|sweeper\..*|launcher\.(?!_target_).*|job(\.(name|num|chdir|config))?))?"
 )
-SWEEPERS = ("hydra._internal.core_plugins.basic_sweeper.BasicSweeper",)
+SWEEPERS = ("hydra._internal.core_plugins.basic_sweeper.BasicSweeper", SEARCH)
 LAUNCHERS = (
     "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",

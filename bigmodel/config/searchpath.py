@@ -3,6 +3,8 @@
 Hydra imports a `pkg://` entry of its search path while it composes, before any check can see it.
 """
 
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from bigmodel.config import foreign
-from bigmodel.config.paths import CONF, user_conf
+from bigmodel.config.paths import CONF, PLUGINS, user_conf
 from bigmodel.config.place import shown
 from bigmodel.errors import UserError
 
@@ -27,8 +29,12 @@ class UserConf(SearchPathPlugin):
 
 
 def register() -> None:
-    """Tell Hydra about the user's directory; calling it again changes nothing."""
-    Plugins.instance().register(UserConf)
+    """Tell Hydra about the user's directory and our sweeper; a second call changes nothing."""
+    if str(PLUGINS) not in sys.path:
+        sys.path.append(str(PLUGINS))
+    plugins = Plugins.instance()
+    plugins.register(UserConf)
+    plugins.register(import_module("hydra_plugins.bigmodel_search").SearchSweeper)
 
 
 def check(made: Any, entry: str, overrides: list[str]) -> None:

@@ -82,6 +82,10 @@ class TableData(LightningDataModule):
         self.augment: Augment | None = None
         self._prepared: Prepared | None = None
 
+    def take(self, prepared: Prepared) -> None:
+        """Use a table that was read, split and encoded before, with the same settings."""
+        self._prepared = prepared
+
     @abstractmethod
     def tables(self) -> dict[int, RawTable]:
         """The raw table under 0, and ready-made val and test tables under 1 and 2."""

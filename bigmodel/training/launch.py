@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bigmodel import files
-from bigmodel.errors import BigmodelError, Interrupted, UserError
+from bigmodel.errors import BigmodelError, Interrupted, Paused, UserError
 
 
 def processes(trainer: DictConfig) -> int:
@@ -69,5 +69,5 @@ def _child(said: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> 
 
 
 _KINDS: dict[int, type[BigmodelError]] = {
-    kind.exit_code: kind for kind in (BigmodelError, UserError, Interrupted)
+    kind.exit_code: kind for kind in (BigmodelError, UserError, Interrupted, Paused)
 }

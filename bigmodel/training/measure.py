@@ -40,15 +40,17 @@ def finish(model: Task, data: TableData) -> None:
         print(f"weighting: {note}")
 
 
-def measure(model: Task, data: TableData, onnx: bytes | None = None) -> Measured:
-    """Calibrate on validation, then measure validation and test.
+def measure(
+    model: Task, data: TableData, onnx: bytes | None = None, *, test: bool = True
+) -> Measured:
+    """Calibrate on validation, then measure validation and `test`.
 
     The answers are those of the network, or of the file `onnx` where it will be served instead.
     """
     plan = model.plan
     split = {
         name: (part, *_outputs(model, data, part, onnx))
-        for name, part in (("val", VAL), ("test", TEST))
+        for name, part in (("val", VAL), *([("test", TEST)] if test else []))
     }
     _, output, target = split["val"]
     post = Postprocess(data.prepared.schema.target)
@@ -63,7 +65,7 @@ def measure(model: Task, data: TableData, onnx: bytes | None = None) -> Measured
             found["val/ece_uncalibrated"] = split_metrics(data.spec, logits, target)["ece"]
     for name, (part, output, target) in split.items():
         if len(target):
-            values = _of_split(plan, post, data, part, output, target)
+            values = of_split(plan, post, data, part, output, target)
             found |= {f"{name}/{key}": value for key, value in values.items()}
     return Measured(found, post)
 
@@ -103,10 +105,13 @@ def calibrate(plan: Plan, data: TableData, output: Tensor, target: Tensor) -> Po
     return post
 
 
-def _of_split(
+def of_split(
     plan: Plan, post: Postprocess, data: TableData, part: int, output: Tensor, target: Tensor
 ) -> dict[str, float]:
-    """The metrics of a split, with what the weighting adds to them."""
+    """The metrics of a split (`VAL`, `TEST`), with what the weighting adds to them.
+
+    `output` (n, n_outputs) and `target` (n,) are the network's, in the order of the split's rows.
+    """
     rows = rows_of(data.prepared)
     positions = data.prepared.rows(part)
     logits = torch.from_numpy(post.calibrated(output.numpy()))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning import Callback
 
 from bigmodel import files
@@ -31,8 +31,10 @@ from bigmodel.weighting.plan import Plan
 
 
 def settle(cfg: DictConfig, run_dir: Path) -> DictConfig:
-    """Fix the run's name and place, and write its `config.yaml`."""
+    """Fix the run's name and place, and write its `config.yaml`, as of one run and no search."""
     cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.pop("search", None)
     cfg.name = str(cfg.name)
     if os.environ.get("RANK", "0") == "0":  # of several that a launcher started, one writes
         files.clean_leftovers(run_dir)

@@ -23,9 +23,10 @@ def show(title: str, metrics: Mapping[str, float], plan: Plan, rows: Rows, run_d
     console.print(_metrics(title, metrics))
     if rows.classes:
         console.print(_classes(metrics, plan, rows))
-    console.print(
-        f"{metrics['train/rows_per_second']:,.0f} rows/s, {metrics['fit_seconds']:.1f} s in all"
-    )
+    if metrics["train/rows_per_second"]:  # nothing was left to train where a fit went on at its end
+        console.print(
+            f"{metrics['train/rows_per_second']:,.0f} rows/s, {metrics['fit_seconds']:.1f} s in all"
+        )
     console.print(f"bundle: {shown(run_dir)}/bundle", soft_wrap=True, highlight=False)
 
 

@@ -144,7 +144,9 @@ def peers(given: Set, path: Path, seed: int, pythons: list[Path]) -> Found:
             str(seed),
             *found,
         ]
-        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(
+            list(map(str, command)), stdout=subprocess.PIPE, check=True, cwd=path.parent
+        )  # one of them leaves files where it is started
         for model, figures in json.loads(done.stdout.splitlines()[-1]).items():
             found[model] = [figures]
     return found

@@ -14,7 +14,8 @@ from typing import Any
 USED = (
     "bigmodel.train", "bigmodel.training.run", "bigmodel.training.trainer", "onnxscript",
     "pytorch_lightning.loggers", "sklearn.datasets", "torch.distributed.launcher.api",
-    "torch.onnx._internal.exporter._core",
+    "torch.onnx._internal.exporter._core", "optuna", "bigmodel.search.finish",
+    "bigmodel.search.workers", "bigmodel.search.worker", "bigmodel.search.signature",
 )  # fmt: skip
 
 

@@ -148,7 +148,8 @@ FILES = {
         "# @package _global_\ntrust: [os]\n",
         ["experiment=mine"],
         "conf/experiment/mine.yaml:2: trust: no such setting; there is augment, callbacks, data, "
-        "logger, model, monitor, name, optimizer, run_dir, scheduler, seed, trainer, weighting",
+        "logger, model, monitor, name, optimizer, run_dir, scheduler, search, seed, trainer, "
+        "weighting",
     ),
 }
 
