@@ -43,14 +43,16 @@ OPTIONS = ("int8", "int8_dynamic", "int4", "fp16", "low_rank", "prune_unstructur
 ADULT = ["data=csv", "data.path={data}/adult/adult_train.csv.gz", "data.target=income",
          "data.test_path={data}/adult/adult_test.csv.gz", "data.split.ratios=[4,1,0]"]  # fmt: skip
 LOAD = """
-import resource, sys, time
+import sys, time
+from pathlib import Path
 began = time.perf_counter()
 import numpy as np, onnxruntime
 options = onnxruntime.SessionOptions(); options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(sys.argv[1], options)
 rows = dict(np.load(sys.argv[2]))
 session.run(None, {i.name: rows[i.name][:1] for i in session.get_inputs()})
-print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(time.perf_counter() - began, int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
