@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+# holds the namespace `hydra_plugins`, outside of which Hydra takes no sweeper
+PLUGINS = _PACKAGE / "plugins"
 # in a wheel the groups lie inside the package; in a checkout, beside it
-PLUGINS = (
-    _PACKAGE / "plugins"
-)  # holds the namespace `hydra_plugins`, outside of which Hydra takes no sweeper
 CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 
 

@@ -25,7 +25,7 @@ class Auto:
         self,
         members: Mapping[str, Callable[..., Task] | None],
         *,
-        budget_seconds: Annotated[float, Gt(0)] = 600.0,
+        budget_seconds: Annotated[float, Gt(0)] = 180.0,
         picks: Annotated[int, Gt(0)] = 25,
         **runtime: Annotated[Any, Runtime()],
     ) -> None:

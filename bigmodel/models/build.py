@@ -48,16 +48,16 @@ def build(
         "vocabulary": lambda: spec.vocabulary,
         "words": lambda: spec.words,
         "length": lambda: spec.length,
-        "image": lambda: _given(spec, "image", spec.image, network),
+        "image": lambda: spec.image,
         "task": lambda: spec.task,
         "train": lambda: partial(_part, spec, TRAIN, weight),
         "val": lambda: partial(_part, spec, VAL, weight),
     }
     kind = made_by(network)
     if isinstance(kind, type) and issubclass(kind, nn.Module):
-        for name in reads(kind):  # before it is built: no network can be for inputs of no size
-            _given(spec, name, name, network)
+        _check(kind, spec)  # before it is built: no network can be for inputs of no size
     made = network(**{name: give() for name, give in offered.items() if name in asked})
+    _check(type(made), spec)  # what a function made is only known now
     if not any(name in reads(made) and 0 not in shape for name, shape in spec.shapes.items()):
         raise UserError(
             f"model: {type(made).__name__} reads nothing of what the data has "
@@ -73,15 +73,14 @@ def made_by(network: Any) -> Any:
     return network
 
 
-def _given(spec: ModelSpec, name: str, value: Any, network: Any) -> Any:
-    """The value, where the data has such an input."""
-    if name in spec.shapes:
-        return value
-    model = made_by(network).__name__
-    raise UserError(
-        f"model: {model} reads {_WORDS.get(name, name)}, and the data has none; "
-        f"{_FIXES.get(name, 'choose another model')}"
-    )
+def _check(kind: type[nn.Module], spec: ModelSpec) -> None:
+    """Raises UserError when the data lacks an input that such a network reads."""
+    for name in reads(kind):
+        if name not in spec.shapes:
+            raise UserError(
+                f"model: {kind.__name__} reads {_WORDS.get(name, name)}, and the data has none; "
+                f"{_FIXES.get(name, 'choose another model')}"
+            )
 
 
 def _has(spec: ModelSpec) -> str:

@@ -163,18 +163,18 @@ def load(path: Path) -> dict[str, Any]:
         raise BigmodelError(f"{path}: not a checkpoint of bigmodel, or damaged: {error}") from error
 
 
-def check(path: Path, model: LightningModule) -> None:
-    """Raises UserError when the checkpoint is one of a network of another shape."""
+def is_finished(path: Path, model: LightningModule) -> bool:
+    """Whether the checkpoint, one of `model`, stands at the end of a whole fit.
+
+    Raises UserError when it is one of a network of another shape.
+    """
+    content = load(path)
     mine = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    theirs = {name: tuple(value.shape) for name, value in load(path)["state_dict"].items()}
+    theirs = {name: tuple(value.shape) for name, value in content["state_dict"].items()}
     if mine != theirs:
         raise UserError(
             f"{path}: the run there is one of another model or other data; give this one its own "
             "hydra.run.dir, or remove that directory"
         )
-
-
-def is_finished(path: Path) -> bool:
-    """Whether the checkpoint stands at the end of a whole fit."""
-    state = load(path).get("callbacks", {}).get(Checkpoints.__qualname__, {})
+    state = content.get("callbacks", {}).get(Checkpoints.__qualname__, {})
     return bool(state.get("finished"))

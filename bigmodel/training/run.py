@@ -94,9 +94,7 @@ def fit(trainer: Trainer, model: Task, data: TableData) -> Task:
         data.augment.bind(data.tensors(), rows, data.settings.seed)
     last = run_dir / "checkpoints" / checkpoints.LAST
     there = last if last.is_file() else None
-    if there is not None:
-        checkpoints.check(there, model)
-    if there is None or not checkpoints.is_finished(there):
+    if there is None or not checkpoints.is_finished(there, model):
         trainer.fit(model, datamodule=data, ckpt_path=there, weights_only=True)
     best = run_dir / "checkpoints" / checkpoints.BEST
     if best.is_file():  # without validation rows there is no best: the last weights stay

@@ -68,7 +68,7 @@ def searched(settings: list[str], folder: Path, count: int) -> float:
     from bigmodel import cli
 
     space = ["search=random", "search.presets=false", f"search.n_trials={count}"]
-    given = ["-m", *settings, *space, "seed=range(1000)", f"hydra.sweep.dir={folder}"]
+    given = ["-m", *settings, *space, "seed=range(8)", f"hydra.sweep.dir={folder}"]
     with quiet():
         cli.dispatch(["train", *given, "search.study=bench"])
     return seconds_of(folder) / count
@@ -149,7 +149,7 @@ def scaling(given: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 place = Path(name) / f"{workers}-{turn}"
                 space = ["search=random", "search.presets=false", f"search.n_trials={count}"]
                 command = [sys.executable, "-m", "bigmodel.train", "-m", *SETTINGS, *space,
-                           "trainer.max_epochs=40", "seed=range(1000)", "search.study=bench",
+                           "trainer.max_epochs=40", "seed=range(8)", "search.study=bench",
                            f"hydra.sweep.dir={place}", f"search.workers={workers}"]  # fmt: skip
                 env = {**os.environ, "OMP_NUM_THREADS": "1"}
                 subprocess.run(command, check=True, capture_output=True, env=env)
