@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from bigmodel.compression.layers import weights
 from bigmodel.compression.tune import tune
 from bigmodel.compression.work import Work
-from bigmodel.data.batch import Batch
+from bigmodel.data.batch import Batch, ask
 
 Score = Literal["magnitude", "taylor", "movement"]
 _ROWS, _WIDE_ROWS, _BATCH = 2048, 512, 256
@@ -38,7 +38,7 @@ def _taylor(network: nn.Module, work: Work) -> dict[str, Tensor]:
     rows = torch.from_numpy(work.positions(_WIDE_ROWS if wide else _ROWS))
     for chosen in torch.split(rows, _BATCH):
         batch: Batch = data.tensors().rows(chosen)
-        output = _answer(network, batch)
+        output = ask(network, batch.inputs)
         torch.autograd.backward(task.losses(output, batch).sum() / len(rows))
     found = {}
     for name, layer in weights(network).items():
@@ -48,12 +48,6 @@ def _taylor(network: nn.Module, work: Work) -> dict[str, Tensor]:
         found[name] = (weight.detach() * gradient) ** 2
     network.zero_grad()
     return found
-
-
-def _answer(network: nn.Module, batch: Batch) -> Tensor:
-    from bigmodel.data.batch import ask
-
-    return ask(network, batch.inputs)
 
 
 class Movement(Callback):

@@ -71,8 +71,7 @@ def set_masks(network: nn.Module, sparsity: float) -> None:
 class PruneUnstructured(Step):
     """The share `sparsity` of weights becomes zero, little by little, taught by the dense network.
 
-    Without `recovery_epochs` it happens at once, and nothing is trained. What is left is stored
-    behind a bitmask, without loss.
+    What is left is stored behind a bitmask, without loss.
     """
 
     trains: ClassVar[bool] = True

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt, Lt
 from torch import nn
 
-from bigmodel.compression import groups
+from bigmodel.compression import groups, heads
 from bigmodel.compression.candidate import Candidate
 from bigmodel.compression.control import control
 from bigmodel.compression.scores import Score, scores
@@ -22,7 +22,7 @@ _LEAST = 0.2  # softened below that, it is not worth a fit
 
 @dataclass(frozen=True)
 class PruneStructured(Step):
-    """The share `ratio` of the width of each group of layers goes, in `rounds` of equal shares.
+    """The share `ratio` of each group's width, and of the heads, goes in `rounds` of equal shares.
 
     A group is what has to keep the same width (DepGraph: Fang et al. 2023, arXiv 2301.12900);
     widths stay multiples of `round_to`. After each round the network is trained for `epochs`,
@@ -53,9 +53,11 @@ class PruneStructured(Step):
         """The narrower network."""
         network = copy.deepcopy(candidate.network)
         inputs = groups.inputs(candidate.rows)
+        before = heads.counts(network)
         roots, refused = groups.prunable(network, inputs)
+        refused = [layer for layer in refused if layer.rpartition(".")[0] not in before]
         named = f"cannot get narrower: {', '.join(refused) or 'the head, which is all there is'}"
-        if not roots:
+        if not roots and not before:
             raise Unsupported(named)
         if refused:
             print(f"compression: {name}: {named}")
@@ -63,6 +65,7 @@ class PruneStructured(Step):
         for number in range(1, self.rounds + 1):
             found = scores(network, work, self.score, f"{name}_scores_{number}")
             groups.prune(network, inputs, roots, found, 1 - keep, self.round_to)
+            heads.prune(network, found, heads.left(before, keep**number))
             tune(network, work, f"{name}_round_{number}", epochs=self.epochs, lr=self.lr)
         narrower = candidate.with_network(network)
         return control(narrower, work, f"{name}_control") if self.control else narrower

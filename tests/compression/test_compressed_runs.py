@@ -7,10 +7,12 @@ import sys
 import numpy as np
 import onnx
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 import bigmodel
 from bigmodel.config.paths import CONF
+from bigmodel.models.networks.attention import Attention
 
 OPTIONS = sorted(p.stem for p in (CONF / "compression").glob("[a-z]*.yaml") if p.stem != "none")
 FRAME = load_digits(as_frame=True).data
@@ -158,3 +160,28 @@ def test_other_networks_become_integers(tmp_path, model):
          "data.quality=false", f"hydra.run.dir={tmp_path / 'run'}"]
     )  # fmt: skip
     assert result.metrics["compression/model_ratio"] > 1.3
+
+
+def test_attention_loses_whole_heads(tmp_path):
+    """Of 4 heads of 8 numbers 2 are left: a layer of 3 x 16 outputs, where there were 96."""
+    result = bigmodel.fit(
+        ["model=ft_transformer", "data=wine", "model.network.width=32", "model.network.blocks=1",
+         "model.network.heads=4", "compression=prune_structured", "compression.max_drop=1",
+         "compression.steps.prune_structured.rounds=1", "data.quality=false",
+         "compression.steps.prune_structured.epochs=1", "trainer.max_epochs=1",
+         "compression.steps.prune_structured.control=false", f"hydra.run.dir={tmp_path / 'run'}"]
+    )  # fmt: skip
+    graph = onnx.load(result.bundle / "model.onnx").graph
+    widths = {width for tensor in graph.initializer for width in tensor.dims}
+    assert 48 in widths
+    assert 96 not in widths
+
+
+def test_heads_that_stay_answer_as_before():
+    torch.manual_seed(0)
+    attention, tokens = Attention(12, 3, "width"), torch.randn(2, 5, 12)
+    with torch.no_grad():
+        attention.out.weight[:, 4:8] = 0.0  # nothing comes of the second head
+    before = attention(tokens)
+    attention.keep([0, 2])
+    torch.testing.assert_close(attention(tokens), before)
