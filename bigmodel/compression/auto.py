@@ -30,7 +30,7 @@ from bigmodel.training import checkpoints
 __all__ = ["Auto"]
 
 STATE = "auto.json"  # in the run's directory of compression: what was timed
-_LEAST_EPOCHS, _MOST_EPOCHS = 2, 12
+_LEAST_EPOCHS, _MOST_EPOCHS = 2, 24
 _AS_IT_IS = ""
 _FLOATS: dict[str, Step | None] = {"floats": None}
 _FEW_BITS: dict[str, Step | None] = {"int8, 4-bit weights": Int8(bits=4), "4-bit weights": Int4()}
@@ -61,7 +61,7 @@ class Auto(Step):
 
     max_drop: Annotated[float, Gt(0)]
     objective: Literal["size", "latency", "both"] = "both"
-    effort: Annotated[float, Gt(0)] = 2.0
+    effort: Annotated[float, Gt(0)] = 3.0
 
     def check(self, network: nn.Module | None, rows: int) -> None:
         """Enough rows; a network that does not train has fewer points."""

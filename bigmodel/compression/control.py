@@ -18,7 +18,8 @@ def control(candidate: Candidate, work: Work, name: str) -> Candidate:
     """
     network = train_afresh(fresh(candidate.network, work.data.settings.seed), work, name)
     scratch = candidate.with_network(network)
-    lost = work.drop(work.answers(candidate.served), work.answers(scratch.served))
+    ours, other = (work.answers(made.served, work.val) for made in (candidate, scratch))
+    lost = work.drop(ours, other, work.val)
     better = lost.value < 0
     kept = "it is kept" if better else "not kept"
     print(

@@ -1,6 +1,8 @@
 """The gate: every step is measured on validation; what breaks the budget is softened or undone."""
 
-from bigmodel.compression.bound import Drop
+from functools import cached_property
+
+from bigmodel.compression.bound import Answers, Drop
 from bigmodel.compression.candidate import Candidate
 from bigmodel.compression.step import Step, Unsupported
 from bigmodel.compression.work import Work
@@ -15,13 +17,24 @@ class Gate:
 
     def __init__(self, work: Work, first: Candidate, max_drop: float) -> None:
         self.work, self.max_drop = work, max_drop
-        self.before = work.answers(first.plain)
+        self.first = first
+        self.before = work.answers(first.plain, work.val)
         self.last = Drop(0.0, 0.0, len(self.before.said))
         self.failures: list[str] = []
 
     def drop(self, candidate: Candidate, tries: int = 1) -> Drop:
         """What the candidate loses."""
-        return self.work.drop(self.before, self.work.answers(candidate.served), tries)
+        after = self.work.answers(candidate.served, self.work.val)
+        return self.work.drop(self.before, after, self.work.val, tries)
+
+    @cached_property
+    def _before_seen(self) -> Answers:
+        return self.work.answers(self.first.plain, self.work.seen)
+
+    def drop_seen(self, candidate: Candidate) -> Drop:
+        """What it loses on training rows, which says nothing certain."""
+        after = self.work.answers(candidate.served, self.work.seen)
+        return self.work.drop(self._before_seen, after, self.work.seen)
 
     def take(self, name: str, step: Step, candidate: Candidate) -> Candidate:
         """The candidate after this step, or a softer one; the same when none is within budget."""

@@ -1,4 +1,4 @@
-"""Fewer bits where they do no harm: layers by their sensitivity, as many as the gate lets."""
+"""Fewer bits where they do no harm: layers by their sensitivity, as many as training rows allow."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ _LEVELS = (4, 3)
 def mixed_bits(candidate: Candidate, gate: Gate) -> Candidate | None:
     """int8 in which some layers' weights have 4 bits, and of these some 3; None where none may.
 
-    Layers are taken in the order of what they change per byte saved; how many, bisection finds by
-    the gate: losses do not add up, so that the layers have to be judged together.
+    Layers are taken in the order of what they change per byte saved; how many, bisection finds on
+    training rows: losses do not add up, so that the layers have to be judged together.
     """
     bits: dict[str, int] = {}
     found = None
@@ -27,7 +27,7 @@ def mixed_bits(candidate: Candidate, gate: Gate) -> Candidate | None:
             count = (low + high + 1) // 2
             tried = bits | dict.fromkeys(order[:count], level)
             coded = candidate.with_coding(replace(Int8(), bits=tried).coding())  # type: ignore[arg-type]
-            if gate.drop(coded).accepted(gate.max_drop):
+            if gate.drop_seen(coded).accepted(gate.max_drop):
                 low, found = count, coded
             else:
                 high = count - 1

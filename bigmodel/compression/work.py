@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from bigmodel.bundle.engine import Engine
-from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.compression.bound import Answers, Drop, drop
 from bigmodel.data.encoder import Encoded
 from bigmodel.data.splits import TRAIN, VAL
@@ -19,6 +18,7 @@ from bigmodel.models.task import Task
 from bigmodel.training.measure import calibrate, decided
 
 _ROWS = 512  # training rows to find ranges with: more moved nothing
+_SEEN_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -54,23 +54,29 @@ class Work:
         chosen: NDArray[np.int64] = np.sort(rng.permutation(rows)[:count])
         return chosen
 
-    def output(self, onnx: bytes, part: int = VAL) -> NDArray[np.float32]:
-        """What the engine that serves makes of a split, (n, n_outputs)."""
-        rows = self.data.prepared.rows(part)
-        return Engine(onnx, "the compressed network").run(self.data.prepared.inputs.rows(rows))
+    @cached_property
+    def val(self) -> NDArray[np.int64]:
+        """The places of the validation rows in the table."""
+        return self.data.prepared.rows(VAL)
 
-    def answers(self, onnx: bytes) -> Answers:
-        """What this file would say about the validation rows, calibrated on them."""
-        output = self.output(onnx)
+    @cached_property
+    def seen(self) -> NDArray[np.int64]:
+        """The places of training rows to judge by what is judged again on validation."""
+        return self.positions(_SEEN_ROWS)
+
+    def answers(self, onnx: bytes, places: NDArray[np.int64]) -> Answers:
+        """What this file would say about these rows, calibrated on them, run as it is served."""
         data, plan = self.data, self.task.plan
-        post = Postprocess(data.prepared.schema.target)
+        output = Engine(onnx, "the compressed network").run(data.prepared.inputs.rows(places))
         if not self.task.classifies:
             return Answers(output, np.zeros(len(output), np.int64))
-        target = torch.from_numpy(data.prepared.target[data.prepared.rows(VAL)])
+        target = torch.from_numpy(data.prepared.target[places])
         post = calibrate(plan, data, torch.from_numpy(output), target)
-        return Answers(post.calibrated(output), decided(plan, post, data, VAL, output))
+        return Answers(post.calibrated(output), decided(plan, post, data, places, output))
 
-    def drop(self, before: Answers, after: Answers, tries: int = 1) -> Drop:
-        """How much of the monitored metric is lost on the validation rows."""
-        target = self.data.prepared.target[self.data.prepared.rows(VAL)]
+    def drop(
+        self, before: Answers, after: Answers, places: NDArray[np.int64], tries: int = 1
+    ) -> Drop:
+        """How much of the monitored metric is lost on these rows."""
+        target = self.data.prepared.target[places]
         return drop(self.monitor, self.data.spec, target, before, after, tries)

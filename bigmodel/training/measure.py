@@ -122,7 +122,7 @@ def of_split(
         said = logits.argmax(1)
         if plan.costs is not None:
             costs = plan.costs.of(rows.columns, len(rows.target)).at(positions)
-            said = torch.from_numpy(decided(plan, post, data, part, output.numpy()))
+            said = torch.from_numpy(decided(plan, post, data, positions, output.numpy()))
             savings = costs.savings(said.numpy(), target.numpy())
         found = split_metrics(data.spec, logits, target, said)
         if plan.costs is not None and np.isfinite(savings):
@@ -136,15 +136,19 @@ def of_split(
 
 
 def decided(
-    plan: Plan, post: Postprocess, data: TableData, part: int, output: NDArray[np.floating[Any]]
+    plan: Plan,
+    post: Postprocess,
+    data: TableData,
+    positions: NDArray[np.int64],
+    output: NDArray[np.floating[Any]],
 ) -> Codes:
-    """The class said of each row of a split, (n,): the most probable, or the cheapest."""
+    """The class said of the rows at `positions` (n,): the most probable, or the cheapest."""
     probabilities = post.probabilities(output)
     if plan.costs is None or not plan.decides:
         codes: Codes = probabilities.argmax(1)
         return codes
     rows = rows_of(data.prepared)
-    costs = plan.costs.of(rows.columns, len(rows.target)).at(data.prepared.rows(part))
+    costs = plan.costs.of(rows.columns, len(rows.target)).at(positions)
     return costs.decide(probabilities[:, 1])
 
 
