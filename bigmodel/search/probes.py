@@ -7,7 +7,9 @@ from typing import Any
 
 from bigmodel.config.check import mistakes
 from bigmodel.errors import UserError
-from bigmodel.search.space import Params, Space, holds
+from bigmodel.search.space import Parameter, Params, Space, Value, holds
+
+_LONG = 16  # choices: a fifth of a second each
 
 
 def check(made: Any, entry: str, fixed: list[str], space: Space) -> None:
@@ -25,8 +27,11 @@ def check(made: Any, entry: str, fixed: list[str], space: Space) -> None:
 
 
 def probes(space: Space) -> Iterator[Params]:
-    """As few points as let each value of each parameter come once, its conditions being met."""
-    left = [(p.name, value) for p in space.parameters for value in p.grid(2)]
+    """As few points as let each value of each parameter come once, its conditions being met.
+
+    Of ranges, and of long lists of numbers, the ends stand for what lies between.
+    """
+    left = [(p.name, value) for p in space.parameters for value in _worth_a_look(p)]
     while left:
         params: Params = {}
         first = left[0]
@@ -35,11 +40,19 @@ def probes(space: Space) -> Iterator[Params]:
                 continue
             open_values = [value for name, value in left if name == parameter.name]
             needed = _needed(space, first[0]).get(parameter.name)
-            values = needed or open_values or parameter.grid(2)
+            values = needed or open_values or _worth_a_look(parameter)
             params[parameter.name] = first[1] if parameter.name == first[0] else values[0]
         yield params
         seen = list(params.items())
         left = [item for item in left if item not in seen and item != first]
+
+
+def _worth_a_look(parameter: Parameter) -> list[Value]:
+    values = parameter.grid(2)
+    if len(values) <= _LONG or any(type(value) not in (int, float) for value in values):
+        return values
+    kinds = [[value for value in values if type(value) is kind] for kind in (int, float)]
+    return [end(of_kind) for of_kind in kinds if of_kind for end in (min, max)]
 
 
 def _needed(space: Space, name: str) -> dict[str, list[Any]]:

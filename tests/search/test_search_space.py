@@ -81,6 +81,12 @@ def test_probes_show_each_value_once_under_its_condition():
     assert len(list(probes(NET))) <= 4
 
 
+def test_of_a_long_list_of_numbers_the_ends_are_looked_at():
+    points = list(probes(space(seed=list(range(1000)), names=[f"n{i}" for i in range(20)])))
+    assert {point["seed"] for point in points} == {0, 999}
+    assert len({point["names"] for point in points}) == 20
+
+
 @pytest.mark.parametrize(
     ("node", "said"),
     [
