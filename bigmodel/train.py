@@ -23,6 +23,7 @@ from bigmodel.config.trust import trusted, trusting
 from bigmodel.training import ranking, resume
 
 if TYPE_CHECKING:
+    from bigmodel.compression.engines import Export
     from bigmodel.data.tables import TableData
     from bigmodel.models.auto import Auto
     from bigmodel.training.trial import Trial
@@ -45,6 +46,7 @@ class Settings:
     weighting: Any = None
     augment: Any = None
     compression: Any = None
+    export: Any = None
     search: Any = None
     monitor: str | None = None
 
@@ -115,6 +117,7 @@ def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
     )
     # a trial is judged by what it learns; the final model is the one that gets small
     compression = compress.settings(cfg, model, data) if trial is None else None
+    export: Export = instantiate(cfg.export)
     trainer = run.trainer_for(cfg, *(trial.callbacks() if trial is not None else []))
     if trial is None:
         run.report_data(data, plan, trainer)
@@ -123,21 +126,21 @@ def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
         return {}
     finish(model, data)
     small = compress.compress(compression, cfg, model, data)
-    measured = measure(model, data, small.onnx, test=trial is None)
+    served = export.served(small.onnx, model, data) if trial is None else None
+    measured = measure(model, data, served, test=trial is None)
     metrics = {
         **measured.metrics,
         **small.metrics,
         "train/rows_per_second": round(trainer.throughput.rows_per_second(), 1),
         "fit_seconds": round(time.perf_counter() - began, 3),
+        **(trial.measure(model, data) if trial is not None else {}),
     }
-    if trial is not None:
-        metrics |= trial.measure(model, data)
-        files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
-        return metrics
-    run.write_bundle(cfg, model, data, measured, metrics, small.served)
+    if served is not None:
+        run.write_bundle(cfg, model, data, measured, metrics, served)
     files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
-    title = f"{cfg.name} ({data.spec.task})"
-    tables.show(title, metrics, plan, weigh.rows_of(data.prepared), cfg.run_dir)
+    if trial is None:
+        title = f"{cfg.name} ({data.spec.task})"
+        tables.show(title, metrics, plan, weigh.rows_of(data.prepared), cfg.run_dir)
     small.insist()
     return metrics
 

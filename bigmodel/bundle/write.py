@@ -21,6 +21,7 @@ from bigmodel.bundle.golden import to_files as golden_files
 from bigmodel.bundle.load import open_archive
 from bigmodel.bundle.manifest import Manifest
 from bigmodel.bundle.postprocess import Postprocess
+from bigmodel.bundle.sessions import ONNXRUNTIME
 from bigmodel.data.encoder import Encoder
 from bigmodel.data.schema import Schema
 from bigmodel.files import atomic, atomic_directory
@@ -30,6 +31,7 @@ _LIBRARIES = (
     "numpy",
     "onnx",
     "onnxruntime",
+    "openvino",
     "pandas",
     "pillow",
     "safetensors",
@@ -51,6 +53,7 @@ def write_bundle(
     reference: NDArray[np.floating[Any]],
     weights: Mapping[str, NDArray[Any]] | None = None,
     tolerance: float = TOLERANCE,
+    engine: str = ONNXRUNTIME,
 ) -> Path:
     """Write the bundle `directory`, replacing what stood there; returns its path.
 
@@ -75,7 +78,7 @@ def write_bundle(
     }
     if weights is not None:
         files["model.safetensors"] = _safetensors(weights)
-    manifest = Manifest.describe(files, name, schema.target.task, libraries)
+    manifest = Manifest.describe(files, name, schema.target.task, libraries, engine)
     open_archive(Archive(Path(directory), manifest, files))
     return _store(Path(directory), {head.NAME: manifest.to_bytes(), **files})
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Annotated, Any
 
-import onnx
 from annotated_types import Gt
 from omegaconf import DictConfig
 
-from bigmodel.bundle.golden import INTEGER_TOLERANCE, TOLERANCE
 from bigmodel.compression import latency, sizes
 from bigmodel.compression.bound import Drop
 from bigmodel.compression.candidate import Candidate
@@ -23,7 +20,7 @@ from bigmodel.errors import BigmodelError, UserError
 from bigmodel.models.auto import Auto
 from bigmodel.models.task import Task
 from bigmodel.training.launch import processes
-from bigmodel.training.run import Served, monitored
+from bigmodel.training.run import monitored
 
 __all__ = ["Compression"]
 
@@ -61,15 +58,6 @@ class Small:
     onnx: bytes | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     failure: str = ""
-
-    @cached_property
-    def served(self) -> Served | None:
-        """For the bundle: the file, and how far its answers may be off elsewhere."""
-        if self.onnx is None:
-            return None
-        kinds = {node.op_type for node in onnx.load_model_from_string(self.onnx).graph.node}
-        integers = kinds & {"QuantizeLinear", "DynamicQuantizeLinear"}
-        return Served(self.onnx, INTEGER_TOLERANCE if integers else TOLERANCE)
 
     def insist(self) -> None:
         """Raise BigmodelError where compression was required and nothing came of it."""

@@ -49,7 +49,7 @@ class Graph:
         """A new constant; one of the same name and content is used again."""
         if name not in self._names:
             self._names.add(name)
-            array = np.ascontiguousarray(values)
+            array = np.asarray(values, order="C")
             self.model.graph.initializer.append(numpy_helper.from_array(array, name))
         return name
 
@@ -57,7 +57,7 @@ class Graph:
         """Change a constant's values."""
         for tensor in self.model.graph.initializer:
             if tensor.name == name:
-                tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), name))
+                tensor.CopyFrom(numpy_helper.from_array(np.asarray(values, order="C"), name))
 
     def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         """A node that runs before those of the model; returns its output's name."""

@@ -45,14 +45,11 @@ class Work:
 
     def sample(self, count: int) -> Encoded:
         """At most so many encoded training rows."""
-        return self.data.prepared.inputs.rows(self.positions(count))
+        return sample(self.data, count)
 
     def positions(self, count: int) -> NDArray[np.int64]:
         """The places of at most so many training rows in the table, drawn by the run's seed."""
-        rows = self.data.prepared.rows(TRAIN)
-        rng = np.random.default_rng(self.data.settings.seed)
-        chosen: NDArray[np.int64] = np.sort(rng.permutation(rows)[:count])
-        return chosen
+        return positions(self.data, count)
 
     @cached_property
     def val(self) -> NDArray[np.int64]:
@@ -80,3 +77,15 @@ class Work:
         """How much of the monitored metric is lost on these rows."""
         target = self.data.prepared.target[places]
         return drop(self.monitor, self.data.spec, target, before, after, tries)
+
+
+def sample(data: TableData, count: int) -> Encoded:
+    """At most so many encoded training rows."""
+    return data.prepared.inputs.rows(positions(data, count))
+
+
+def positions(data: TableData, count: int) -> NDArray[np.int64]:
+    """The places of at most so many training rows in the table, drawn by the run's seed."""
+    rng = np.random.default_rng(data.settings.seed)
+    chosen: NDArray[np.int64] = np.sort(rng.permutation(data.prepared.rows(TRAIN))[:count])
+    return chosen

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bigmodel.bundle.engine import Engine
 from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.data.splits import TEST, TRAIN, VAL
 from bigmodel.data.tables import TableData
 from bigmodel.models.task import Task
 from bigmodel.training.calibration import fit_temperature, outputs
 from bigmodel.training.metrics import split_metrics, weighted_metrics
+from bigmodel.training.served import Served
 from bigmodel.training.weigh import rows_of
 from bigmodel.weighting.groups import by_group, has_long_tail
 from bigmodel.weighting.plan import Plan
@@ -41,15 +41,15 @@ def finish(model: Task, data: TableData) -> None:
 
 
 def measure(
-    model: Task, data: TableData, onnx: bytes | None = None, *, test: bool = True
+    model: Task, data: TableData, served: Served | None = None, *, test: bool = True
 ) -> Measured:
     """Calibrate on validation, then measure validation and `test`.
 
-    The answers are those of the network, or of the file `onnx` where it will be served instead.
+    The answers are those of the network, or of the compressed file where that will be `served`.
     """
     plan = model.plan
     split = {
-        name: (part, *_outputs(model, data, part, onnx))
+        name: (part, *_outputs(model, data, part, served))
         for name, part in (("val", VAL), *([("test", TEST)] if test else []))
     }
     _, output, target = split["val"]
@@ -70,12 +70,14 @@ def measure(
     return Measured(found, post)
 
 
-def _outputs(model: Task, data: TableData, part: int, onnx: bytes | None) -> tuple[Tensor, Tensor]:
+def _outputs(
+    model: Task, data: TableData, part: int, served: Served | None
+) -> tuple[Tensor, Tensor]:
     """The outputs (n, n_outputs) and targets (n,) of a split."""
-    if onnx is None:
+    if served is None or not served.compressed:
         return outputs(model.network, data.in_order(part), model.device)
     rows = data.prepared.rows(part)
-    output = Engine(onnx, "the compressed network").run(data.prepared.inputs.rows(rows))
+    output = served.answer(data.prepared.inputs.rows(rows))
     return torch.from_numpy(output), torch.from_numpy(data.prepared.target[rows])
 
 

@@ -6,7 +6,9 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
+from bigmodel.bundle.unpack import unpacked
 from bigmodel.compression.pack import pack
 from bigmodel.compression.slim import slim
 
@@ -58,6 +60,11 @@ def test_packing_loses_nothing(case):
     packed = slim(pack(dense))
     assert answers(packed).tobytes() == answers(dense).tobytes()
     assert dense.ByteSize() >= factor * packed.ByteSize()
+    onnx.checker.check_model(packed, full_check=True)
+    reference = ReferenceEvaluator(packed).run(None, {"x": RNG_ROWS})[0]  # by the standard
+    np.testing.assert_allclose(reference, answers(packed), rtol=1e-4, atol=1e-4)
+    dense_again = onnx.load_model_from_string(unpacked(packed.SerializeToString()))
+    assert answers(dense_again).tobytes() == answers(dense).tobytes()
 
 
 def test_bits_take_an_eighth_of_a_byte():
