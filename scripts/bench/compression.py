@@ -19,6 +19,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ import numpy as np
 from safetensors.numpy import save
 
 import bigmodel
+from bigmodel.bundle.engine import Engine
 from bigmodel.compression import latency
 from bigmodel.compression.sizes import ratios
 from bigmodel.data.reading import iter_frames
@@ -140,6 +143,9 @@ def compare(model: Model, given: argparse.Namespace, folder: Path) -> list[dict[
     fp32 = len(save(state))
     files = {o: (run.bundle / "model.onnx").read_bytes() for o, run in runs.items()}
     made = peers.all_of(network, files["none"], rows, folder)
+    if find_spec("openvino"):  # what export.engine=auto chooses from
+        by_openvino = partial(ask_openvino, files["auto"])
+        made["ours: auto, by openvino"] = peers.Peer(by_openvino, len(files["auto"]))
     took: dict[int, dict[str, list[float]]] = {}
     for batch in latency.BATCHES:
         few = rows.rows(slice(batch))
@@ -166,6 +172,11 @@ def compare(model: Model, given: argparse.Namespace, folder: Path) -> list[dict[
                 line["served"] = ratios(files["none"], files["none"], encoder)["bytes"]
         lines.append(line)
     return lines
+
+
+def ask_openvino(onnx: bytes, rows: Any) -> Callable[[], object]:
+    engine = Engine(onnx, "the network", threads=1, kind="openvino")
+    return lambda: engine.run(rows)
 
 
 def figures(run: Result, model: Model, folder: Path, option: str) -> dict[str, Any]:
