@@ -61,7 +61,7 @@ class Auto(Step):
 
     max_drop: Annotated[float, Gt(0)]
     objective: Literal["size", "latency", "both"] = "both"
-    effort: Annotated[float, Gt(0)] = 3.0
+    effort: Annotated[float, Gt(0)] = 2.5
 
     def check(self, network: nn.Module | None, rows: int) -> None:
         """Enough rows; a network that does not train has fewer points."""

@@ -2,8 +2,9 @@
 
 from functools import cached_property
 
-from bigmodel.compression.bound import Answers, Drop
+from bigmodel.compression.bound import Drop
 from bigmodel.compression.candidate import Candidate
+from bigmodel.compression.resample import Answers
 from bigmodel.compression.step import Step, Unsupported
 from bigmodel.compression.work import Work
 

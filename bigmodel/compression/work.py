@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from bigmodel.bundle.engine import Engine
-from bigmodel.compression.bound import Answers, Drop, drop
+from bigmodel.compression.bound import Drop, drop
+from bigmodel.compression.resample import Answers
 from bigmodel.data.encoder import Encoded
 from bigmodel.data.splits import TRAIN, VAL
 from bigmodel.data.tables import TableData
@@ -76,7 +77,8 @@ class Work:
     ) -> Drop:
         """How much of the monitored metric is lost on these rows."""
         target = self.data.prepared.target[places]
-        return drop(self.monitor, self.data.spec, target, before, after, tries)
+        groups = self.data.prepared.group[places] if len(self.data.prepared.group) else None
+        return drop(self.monitor, self.data.spec, target, before, after, tries, groups)
 
 
 def sample(data: TableData, count: int) -> Encoded:

@@ -117,6 +117,7 @@ def prepared(parts: dict[str, tuple[np.ndarray, np.ndarray]], seed: int) -> Prep
         ),
         target=np.concatenate([labels[chosen], test_labels]).astype(np.int64),
         split=np.repeat(np.array([TRAIN, TEST], dtype=np.int8), [len(chosen), len(test_labels)]),
+        group=np.zeros(0, dtype=np.int32),
         side=np.zeros((len(numeric), 0)),
         side_names=(),
         quality={},

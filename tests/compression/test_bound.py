@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
-from bigmodel.compression.bound import Answers, drop
+from bigmodel.compression.bound import drop
+from bigmodel.compression.resample import Answers
 from bigmodel.data.spec import ModelSpec
 
 CLASSES = ("a", "b", "c")
@@ -98,3 +99,19 @@ def test_several_tries_need_more():
             drop(metric, SPEC, target, one, other, 10).upper
             > drop(metric, SPEC, target, one, other).upper
         )
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "log_loss", "auroc"])
+def test_rows_of_one_origin_count_as_one(metric):
+    """Each row eight times says no more than once; as rows of their own they seem to."""
+    target, one = answers(150, 1.2)
+    _, other = answers(150, 1.2, seed=5)
+    often = [Answers(a.output.repeat(8, 0), a.said.repeat(8)) for a in (one, other)]
+    groups = np.arange(150).repeat(8)
+    single = drop(metric, SPEC, target, one, other)
+    grouped = drop(metric, SPEC, target.repeat(8), *often, groups=groups)
+    naive = drop(metric, SPEC, target.repeat(8), *often)
+    assert grouped.value == pytest.approx(single.value, abs=1e-6)
+    width, right, wrong = (d.upper - d.value for d in (single, grouped, naive))
+    assert right == pytest.approx(width, rel=0.25)
+    assert wrong < 0.6 * width
