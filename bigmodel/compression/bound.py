@@ -86,9 +86,8 @@ def _standard_error(lost: Floats, groups: NDArray[np.integer[Any]] | None) -> fl
         return float(lost.std(ddof=1)) / len(lost) ** 0.5
     sums = np.bincount(groups, lost - lost.mean())
     count = len(np.unique(groups))
-    variance = float((sums**2).sum()) * count / max(count - 1, 1)
-    error: float = variance**0.5 / len(lost)
-    return error
+    spread = float(np.sum(sums**2)) * count / max(count - 1, 1)
+    return float(np.sqrt(spread)) / len(lost)
 
 
 def _lost(metric: str, before: Floats, after: Floats) -> Floats:
