@@ -83,7 +83,8 @@ def drop(
 def _standard_error(lost: Floats, groups: NDArray[np.integer[Any]] | None) -> float:
     """Of the mean of `lost` (n,): sd / sqrt(n), or that of the sums of groups around theirs."""
     if groups is None:
-        return float(lost.std(ddof=1)) / len(lost) ** 0.5
+        plain: float = float(lost.std(ddof=1)) / len(lost) ** 0.5
+        return plain
     sums = np.bincount(groups, lost - lost.mean())
     count = len(np.unique(groups))
     spread = float(np.sum(sums**2)) * count / max(count - 1, 1)
