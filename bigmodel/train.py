@@ -23,6 +23,7 @@ from bigmodel.config.trust import trusted, trusting
 from bigmodel.training import ranking, resume
 
 if TYPE_CHECKING:
+    from bigmodel.compression.engines import Export
     from bigmodel.data.tables import TableData
     from bigmodel.models.auto import Auto
     from bigmodel.training.trial import Trial
@@ -44,6 +45,8 @@ class Settings:
     scheduler: Any = None
     weighting: Any = None
     augment: Any = None
+    compression: Any = None
+    export: Any = None
     search: Any = None
     monitor: str | None = None
 
@@ -90,9 +93,10 @@ def work(cfg: DictConfig, trust: tuple[str, ...], trial: Trial | None = None) ->
 def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
     from pytorch_lightning import seed_everything
 
+    from bigmodel.compression import compress
     from bigmodel.models.task import Task
     from bigmodel.training import auto, run, tables, weigh
-    from bigmodel.training.measure import measure
+    from bigmodel.training.measure import finish, measure
 
     began = time.perf_counter()
     seed_everything(cfg.seed, verbose=False)
@@ -111,26 +115,33 @@ def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
         monitor=run.monitored(cfg, data),
         plan=plan,
     )
+    # a trial is judged by what it learns; the final model is the one that gets small
+    compression = compress.settings(cfg, model, data) if trial is None else None
+    export: Export = instantiate(cfg.export)
     trainer = run.trainer_for(cfg, *(trial.callbacks() if trial is not None else []))
     if trial is None:
         run.report_data(data, plan, trainer)
     model = run.fit(trainer, model, data) if isinstance(model, Task) else auto.fit(model, cfg, data)
     if not trainer.is_global_zero:
         return {}
-    measured = measure(model, data, test=trial is None)
+    finish(model, data)
+    small = compress.compress(compression, cfg, model, data)
+    served = export.served(small.onnx, model, data) if trial is None else None
+    measured = measure(model, data, served, test=trial is None)
     metrics = {
         **measured.metrics,
+        **small.metrics,
         "train/rows_per_second": round(trainer.throughput.rows_per_second(), 1),
         "fit_seconds": round(time.perf_counter() - began, 3),
+        **(trial.measure(model, data) if trial is not None else {}),
     }
-    if trial is not None:
-        metrics |= trial.measure(model, data)
-        files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
-        return metrics
-    run.write_bundle(cfg, model, data, measured, metrics)
+    if served is not None:
+        run.write_bundle(cfg, model, data, measured, metrics, served)
     files.write_json(Path(cfg.run_dir) / "metrics.json", metrics)
-    title = f"{cfg.name} ({data.spec.task})"
-    tables.show(title, metrics, plan, weigh.rows_of(data.prepared), cfg.run_dir)
+    if trial is None:
+        title = f"{cfg.name} ({data.spec.task})"
+        tables.show(title, metrics, plan, weigh.rows_of(data.prepared), cfg.run_dir)
+    small.insist()
     return metrics
 
 

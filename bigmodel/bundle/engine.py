@@ -1,44 +1,33 @@
-"""The engine that runs a bundle's network: ONNX Runtime, from verified bytes, on the CPU."""
+"""The engine that runs a bundle's network, from verified bytes, on the CPU."""
 
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from bigmodel.bundle.sessions import ENGINES, ONNXRUNTIME, first_line
 from bigmodel.data.encoder import Encoded
 from bigmodel.errors import UserError
 
 ROWS = 2048  # a run: its activations stay in the cache, and more rows only cost speed
 WIDE_ROWS = 32  # the same where a row is a text or an image
-_FATAL = 4  # ONNX Runtime's own log level; what it raises is enough
 
 
 class Engine:
     """One network, ready to run; safe to use from several threads.
 
-    `threads` is the number of cores that one run may use, by default all that the process may.
-    Raises UserError, naming `place`, when the model is not one that this room wrote.
+    `threads` is the number of cores that one run may use, by default all that the process may;
+    `kind` is a name of `ENGINES`. Raises UserError, naming `place`, when the model is not one that
+    this room wrote, or the engine is not installed.
     """
 
-    def __init__(self, model: bytes, place: str, threads: int | None = None) -> None:
+    def __init__(
+        self, model: bytes, place: str, threads: int | None = None, kind: str = ONNXRUNTIME
+    ) -> None:
         _refuse_external_data(model, place)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or available_cores()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _FATAL
-        options.add_session_config_entry("session.load_model_format", "ONNX")
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle is idle
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
-            )
-        except Exception as error:
-            raise UserError(f"{place}: ONNX Runtime refuses it: {_first_line(error)}") from error
-        self._inputs = [given.name for given in self._session.get_inputs()]
-        outputs = [output.name for output in self._session.get_outputs()]
+        self._inputs, outputs, self._ask = ENGINES[kind](model, place, threads or available_cores())
         if not set(self._inputs) <= set(Encoded._fields) or outputs != ["output"]:
             raise UserError(f"{place}: not a network of a bundle: it has other inputs or outputs")
 
@@ -48,7 +37,7 @@ class Engine:
         if "tokens" in self._inputs and encoded.tokens is not None:  # of like length in one run
             order = np.argsort((encoded.tokens != 0).sum(axis=1), kind="stable")
         feeds = self._feeds(encoded, order)
-        parts = [self._session.run(["output"], feed)[0] for feed in feeds]
+        parts = [self._ask(feed) for feed in feeds]
         output = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if order is None:
             return output
@@ -93,7 +82,7 @@ def _refuse_external_data(model: bytes, place: str) -> None:
     try:
         external = _has_external(onnx.load_model_from_string(model))
     except Exception as error:
-        raise UserError(f"{place}: not an ONNX model: {_first_line(error)}") from error
+        raise UserError(f"{place}: not an ONNX model: {first_line(error)}") from error
     if external:
         raise UserError(
             f"{place}: keeps weights in files outside the bundle: refused; "
@@ -111,7 +100,3 @@ def _has_external(message: Any) -> bool:
             if any(_has_external(part) for part in parts):
                 return True
     return False
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]

@@ -50,7 +50,7 @@ def to_onnx(network: nn.Module, spec: ModelSpec) -> bytes:
             verbose=False,
         )
     assert program is not None
-    return _stripped(with_tree_ensembles(program.model_proto))
+    return stripped(with_tree_ensembles(program.model_proto))
 
 
 class _Graph(nn.Module):
@@ -79,7 +79,7 @@ def _zeros(rows: int, name: str, shape: tuple[int, ...]) -> Tensor:
     return torch.zeros((rows, *shape), dtype=_DTYPES[name])
 
 
-def _stripped(model: Any) -> bytes:
+def stripped(model: Any) -> bytes:
     """The model without what only debuggers read: often more than half of a small file."""
     model.ClearField("metadata_props")
     model.graph.ClearField("value_info")

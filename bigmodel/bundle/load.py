@@ -17,6 +17,7 @@ from bigmodel.bundle.archive import Archive
 from bigmodel.bundle.engine import Engine
 from bigmodel.bundle.manifest import Manifest
 from bigmodel.bundle.postprocess import Postprocess
+from bigmodel.bundle.sessions import ENGINES
 from bigmodel.data.encoder import Encoder
 from bigmodel.data.reading import conform
 from bigmodel.data.schema import Schema
@@ -103,7 +104,7 @@ def load(path: Path | str, *, threads: int | None = None) -> Bundle:
 def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     """The bundle of these verified files."""
     path, manifest = content.path, content.manifest
-    if manifest.engine != "onnxruntime":
+    if manifest.engine not in ENGINES:
         raise UserError(
             f"{path}: made for the engine {manifest.engine[:30]!r}, which this bigmodel does not "
             "have; upgrade bigmodel"
@@ -115,7 +116,7 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
         manifest,
         schema,
         content.part("preprocess.json", lambda raw: Encoder.from_state(json.loads(raw), arrays)),
-        Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads),
+        Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads, manifest.engine),
         content.part(
             "postprocess.json",
             lambda raw: Postprocess.from_json(json.loads(raw), schema.target),
@@ -132,7 +133,8 @@ def _ask_golden_batch(bundle: Bundle, content: Archive) -> None:
     ask = bundle.values if target.task == "regression" else bundle.probabilities
     with _fitting_together(bundle.path):
         answer = ask(rows)
-    golden.check_parity(answer, reference, target, str(bundle.path))
+    tolerance = content.part(golden.ANSWERS, golden.tolerance_of)
+    golden.check_parity(answer, reference, target, str(bundle.path), tolerance)
     with _fitting_together(bundle.path):
         bundle.predict(rows)
 

@@ -71,12 +71,17 @@ class Manifest:
 
     @classmethod
     def describe(
-        cls, files: Mapping[str, bytes], name: str, task: str, libraries: Mapping[str, str]
+        cls,
+        files: Mapping[str, bytes],
+        name: str,
+        task: str,
+        libraries: Mapping[str, str],
+        engine: str,
     ) -> "Manifest":
         """The manifest of these files, created now."""
         entries = {file: Entry(sha256(content), len(content)) for file, content in files.items()}
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(name, task, created, libraries, entries)
+        return cls(name, task, created, libraries, entries, engine)
 
 
 def _parse(raw: bytes, bundle: Path) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from bigmodel.bundle import archive, zipped
 from bigmodel.bundle import manifest as head
 from bigmodel.bundle.archive import Archive
 from bigmodel.bundle.card import model_card
+from bigmodel.bundle.golden import TOLERANCE
 from bigmodel.bundle.golden import to_files as golden_files
 from bigmodel.bundle.load import open_archive
 from bigmodel.bundle.manifest import Manifest
 from bigmodel.bundle.postprocess import Postprocess
+from bigmodel.bundle.sessions import ONNXRUNTIME
 from bigmodel.data.encoder import Encoder
 from bigmodel.data.schema import Schema
 from bigmodel.files import atomic, atomic_directory
@@ -29,6 +31,7 @@ _LIBRARIES = (
     "numpy",
     "onnx",
     "onnxruntime",
+    "openvino",
     "pandas",
     "pillow",
     "safetensors",
@@ -49,13 +52,15 @@ def write_bundle(
     golden: pd.DataFrame,
     reference: NDArray[np.floating[Any]],
     weights: Mapping[str, NDArray[Any]] | None = None,
+    tolerance: float = TOLERANCE,
+    engine: str = ONNXRUNTIME,
 ) -> Path:
     """Write the bundle `directory`, replacing what stood there; returns its path.
 
     `config` is YAML text. `golden` are a few raw rows and `reference` the trained network's
     answers to them: probabilities (n, K), or values (n,) in the target's units. `weights` come
     along when the network stays trainable. The bundle is opened and asked before it is
-    written: BigmodelError when its answers are not the reference, to 1e-4.
+    written: BigmodelError when its answers are not the reference, to `tolerance`.
     """
     libraries = _libraries()
     figures = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
@@ -69,11 +74,11 @@ def write_bundle(
         "metrics.json": _json(figures),
         "config.yaml": config.encode(),
         "CARD.md": model_card(name, schema, figures, libraries, len(golden)).encode(),
-        **golden_files(golden, reference),
+        **golden_files(golden, reference, tolerance),
     }
     if weights is not None:
         files["model.safetensors"] = _safetensors(weights)
-    manifest = Manifest.describe(files, name, schema.target.task, libraries)
+    manifest = Manifest.describe(files, name, schema.target.task, libraries, engine)
     open_archive(Archive(Path(directory), manifest, files))
     return _store(Path(directory), {head.NAME: manifest.to_bytes(), **files})
 

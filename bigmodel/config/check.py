@@ -23,7 +23,13 @@ ROOTS = {
     "predict": "bigmodel.predict:predict",
     "evaluate": "bigmodel.evaluate:evaluate",
 }
-MADE = ("weighting", "augment", "search")  # groups whose objects are cheap to make
+MADE = (
+    "weighting",
+    "augment",
+    "compression",
+    "export",
+    "search",
+)  # groups whose objects are cheap to make
 # third-party constructors write, read or fetch by these; ours are known to behave
 CAPABILITY = re.compile(
     r"(^|_)(dir|dirpath|path|file|filename|root|url|uri)($|_)|^save_dir$|model_name"

@@ -34,6 +34,23 @@ def split_column(split: Split) -> str | None:
     return split.column if split.by in ("column", "group") else None
 
 
+def group_codes(tables: Mapping[int, RawTable], split: Split) -> NDArray[np.int32]:
+    """A number for the group of each row of all tables, (n,); (0,) where rows have no groups.
+
+    A ready-made table without the column is one of rows that stand alone.
+    """
+    if split.by != "group":
+        return np.zeros(0, np.int32)
+    values = [
+        table.frame[split.column].astype(str)
+        if split.column in table.frame
+        else pd.Series([f"{part}/{row}" for row in range(len(table.frame))])
+        for part, table in tables.items()
+    ]
+    codes: NDArray[np.int32] = pd.factorize(pd.concat(values))[0].astype(np.int32)
+    return codes
+
+
 def used_rows(tables: Mapping[int, RawTable], split: Split) -> NDArray[np.bool_]:
     """Whether each row of all tables, in their order, is for any part, (n,)."""
     rows = sum(len(table.frame) for table in tables.values())

@@ -42,6 +42,10 @@ class Encoded(NamedTuple):
         """The arrays that there are, by name."""
         return {name: array for name, array in self._asdict().items() if array is not None}
 
+    def rows(self, chosen: NDArray[np.integer[Any]] | slice) -> "Encoded":
+        """These rows, by position."""
+        return Encoded(**{name: array[chosen] for name, array in self.named().items()})
+
 
 class Encoder:
     """Encodes the feature columns of one schema.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bigmodel.data.assign import assign_parts, row_notes, split_column, thin, used_rows
+from bigmodel.data.assign import assign_parts, group_codes, row_notes, split_column, thin, used_rows
 from bigmodel.data.columns import check_names, find_columns
 from bigmodel.data.encoder import Encoded, Encoder
 from bigmodel.data.image.table import ImageSettings, pictures
@@ -69,7 +69,8 @@ class Prepared:
 
     inputs: the encoded rows, target (n,) int64 codes or float32 standardised values, split (n,)
     int8: 0 train, 1 val, 2 test, -1 unused, side (n, k) float64: the raw numbers of the columns
-    `side_names`, which weigh the rows. `sample` are up to 32 raw rows in the schema's dtypes.
+    `side_names`, which weigh the rows. group (n,) int32: which rows belong together, where the
+    split is by groups; else (0,). `sample` are up to 32 raw rows in the schema's dtypes.
     """
 
     schema: Schema
@@ -77,6 +78,7 @@ class Prepared:
     inputs: Encoded
     target: Labels
     split: Parts
+    group: NDArray[np.int32]
     side: NDArray[np.float64]
     side_names: tuple[str, ...]
     quality: dict[str, Any]
@@ -136,6 +138,7 @@ def prepare(tables: Mapping[int, RawTable], settings: Settings) -> Prepared:
         encoder.transform(frame, images.pixels if images is not None else None),
         target=encoded,
         split=parts,
+        group=group_codes(tables, split),
         side=side_columns(tables, settings.side),
         side_names=settings.side,
         quality=quality,

@@ -14,7 +14,7 @@ from bigmodel.data.prepare import Prepared
 from bigmodel.data.schema import Schema
 from bigmodel.files import atomic, write_json
 
-_ARRAYS = ("target", "split", "side")
+_ARRAYS = ("target", "split", "group", "side")
 
 
 def save_prepared(prepared: Prepared, directory: Path) -> None:

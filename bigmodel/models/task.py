@@ -110,9 +110,7 @@ class Task(LightningModule):
         count for more than one of common rows.
         """
         output = ask(self.network, batch.inputs)  # not self(...): its hooks cost on every step
-        losses = self._losses(output, batch.target)
-        if batch.other is not None and batch.share is not None:
-            losses = torch.lerp(self._losses(output, batch.other), losses, batch.share)
+        losses = self.losses(output, batch)
         loss = (losses if batch.weight is None else losses * batch.weight).mean()
         with torch.no_grad():
             self.loss_sum[0] += loss
@@ -121,6 +119,13 @@ class Task(LightningModule):
                 cells = batch.target * self.spec.n_outputs + together(output).argmax(1)
                 self.confusion += torch.bincount(cells, minlength=len(self.confusion))
         return loss
+
+    def losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """The loss of each row of the batch, (n,), without its weight."""
+        losses = self._losses(output, batch.target)
+        if batch.other is not None and batch.share is not None:
+            losses = torch.lerp(self._losses(output, batch.other), losses, batch.share)
+        return losses
 
     def _losses(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss of each row, (n,); of an ensemble's (n, k, n_outputs) the mean over the k."""

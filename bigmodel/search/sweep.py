@@ -18,6 +18,7 @@ from bigmodel.errors import UserError
 
 if TYPE_CHECKING:
     from bigmodel.search.plan import SearchPlan
+    from bigmodel.search.space import Space
 
 
 def sweep(made: Any, job: Job[Any], cfg: DictConfig, arguments: list[str]) -> list[Any]:
@@ -59,6 +60,7 @@ def checked(made: Any, job: Job[Any], cfg: DictConfig, arguments: list[str]) -> 
     sweeps = [o for o in parsed if o.is_sweep_override()]
     search = instantiate(cfg.search)
     space = space_of(search, Given(made, cfg, composing.parse(texts), sweeps, origins))
+    _uncompressed(space)
     probes.check(made, job.entry, texts, space)
     places = {"monitor": origins["monitor"], "objectives": origins["search.objectives"]}
     monitor, names = objectives(search, cfg, places)
@@ -80,6 +82,16 @@ def checked(made: Any, job: Job[Any], cfg: DictConfig, arguments: list[str]) -> 
         monitor=monitor,
         objectives=names,
     )
+
+
+def _uncompressed(space: Space) -> None:
+    """Refuse to search what trials do not do."""
+    for parameter in space.parameters:
+        if parameter.key.partition(".")[0] == "compression":
+            raise UserError(
+                f"{space.places[parameter.key]}: {parameter.key}: trials are not compressed, only "
+                "the final model is; compare such settings by a plain sweep, without search="
+            )
 
 
 def _directory(made: Any) -> Path | None:

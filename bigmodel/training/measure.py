@@ -14,6 +14,7 @@ from bigmodel.data.tables import TableData
 from bigmodel.models.task import Task
 from bigmodel.training.calibration import fit_temperature, outputs
 from bigmodel.training.metrics import split_metrics, weighted_metrics
+from bigmodel.training.served import Served
 from bigmodel.training.weigh import rows_of
 from bigmodel.weighting.groups import by_group, has_long_tail
 from bigmodel.weighting.plan import Plan
@@ -29,17 +30,26 @@ class Measured:
     postprocess: Postprocess
 
 
-def measure(model: Task, data: TableData, test: bool = True) -> Measured:
-    """Finish the network, calibrate on validation, then measure validation and `test`."""
+def finish(model: Task, data: TableData) -> None:
+    """The second stage, where the weighting has one: the network is then as it will be served."""
     data.trainer = None  # all rows, not this process's share
-    plan = model.plan
-    if plan.stage is not None:
-        note = plan.stage(
+    if model.plan.stage is not None:
+        note = model.plan.stage(
             model.network, data.in_order(TRAIN), data.in_order(VAL), data.settings.seed
         )
         print(f"weighting: {note}")
+
+
+def measure(
+    model: Task, data: TableData, served: Served | None = None, *, test: bool = True
+) -> Measured:
+    """Calibrate on validation, then measure validation and `test`.
+
+    The answers are those of the network, or of the compressed file where that will be `served`.
+    """
+    plan = model.plan
     split = {
-        name: (part, *outputs(model.network, data.in_order(part), model.device))
+        name: (part, *_outputs(model, data, part, served))
         for name, part in (("val", VAL), *([("test", TEST)] if test else []))
     }
     _, output, target = split["val"]
@@ -47,6 +57,8 @@ def measure(model: Task, data: TableData, test: bool = True) -> Measured:
     found: dict[str, float] = {}
     if model.classifies:
         post = calibrate(plan, data, output, target)
+        if plan.posthoc is not None:
+            print(f"weighting: {plan.posthoc.note(post.offset)}")
         if len(target):
             raw = Postprocess(post.target, offset=post.offset)
             logits = torch.from_numpy(raw.calibrated(output.numpy()))
@@ -58,6 +70,17 @@ def measure(model: Task, data: TableData, test: bool = True) -> Measured:
     return Measured(found, post)
 
 
+def _outputs(
+    model: Task, data: TableData, part: int, served: Served | None
+) -> tuple[Tensor, Tensor]:
+    """The outputs (n, n_outputs) and targets (n,) of a split."""
+    if served is None or not served.compressed:
+        return outputs(model.network, data.in_order(part), model.device)
+    rows = data.prepared.rows(part)
+    output = served.answer(data.prepared.inputs.rows(rows))
+    return torch.from_numpy(output), torch.from_numpy(data.prepared.target[rows])
+
+
 def calibrate(plan: Plan, data: TableData, output: Tensor, target: Tensor) -> Postprocess:
     """How logits become answers; the temperature, and a tau to tune, from the validation rows."""
     offset: tuple[float, ...] = ()
@@ -67,7 +90,6 @@ def calibrate(plan: Plan, data: TableData, output: Tensor, target: Tensor) -> Po
     prior = np.maximum(prior, 0.5 / len(rows.train))  # a class that was never seen is not certain
     if plan.posthoc is not None:
         tau = plan.posthoc.tuned(output.numpy(), target.numpy())
-        print(f"weighting: logits are shifted by {tau:g} times the log of the class shares")
         offset = tuple((-tau * plan.posthoc.log_prior).tolist())
         prior = prior ** (1 - tau)
         prior = prior / prior.sum()
@@ -102,8 +124,7 @@ def of_split(
         said = logits.argmax(1)
         if plan.costs is not None:
             costs = plan.costs.of(rows.columns, len(rows.target)).at(positions)
-            if plan.decides:
-                said = torch.from_numpy(costs.decide(post.probabilities(output.numpy())[:, 1]))
+            said = torch.from_numpy(decided(plan, post, data, positions, output.numpy()))
             savings = costs.savings(said.numpy(), target.numpy())
         found = split_metrics(data.spec, logits, target, said)
         if plan.costs is not None and np.isfinite(savings):
@@ -114,6 +135,23 @@ def of_split(
         weight = torch.from_numpy(plan.weight[positions])
         found |= weighted_metrics(data.spec, logits, target, weight, said)
     return found
+
+
+def decided(
+    plan: Plan,
+    post: Postprocess,
+    data: TableData,
+    positions: NDArray[np.int64],
+    output: NDArray[np.floating[Any]],
+) -> Codes:
+    """The class said of the rows at `positions` (n,): the most probable, or the cheapest."""
+    probabilities = post.probabilities(output)
+    if plan.costs is None or not plan.decides:
+        codes: Codes = probabilities.argmax(1)
+        return codes
+    rows = rows_of(data.prepared)
+    costs = plan.costs.of(rows.columns, len(rows.target)).at(positions)
+    return costs.decide(probabilities[:, 1])
 
 
 def _confusion(said: Tensor, target: Tensor, classes: int) -> NDArray[Any]:

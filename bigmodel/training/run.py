@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning import Callback
 
 from bigmodel import files
-from bigmodel.bundle.export import to_onnx
 from bigmodel.bundle.write import write_bundle as write
 from bigmodel.config.instantiate import instantiate
 from bigmodel.data.batch import Batch
@@ -22,6 +21,7 @@ from bigmodel.training import checkpoints, resume, weigh
 from bigmodel.training.calibration import outputs
 from bigmodel.training.measure import Measured
 from bigmodel.training.monitor import default_monitor
+from bigmodel.training.served import Served
 from bigmodel.training.trainer import Trainer
 from bigmodel.weighting.draws import Draws
 from bigmodel.weighting.plan import Plan
@@ -100,30 +100,43 @@ def fit(trainer: Trainer, model: Task, data: TableData) -> Task:
 
 
 def write_bundle(
-    cfg: DictConfig, model: Task, data: TableData, measured: Measured, metrics: dict[str, float]
+    cfg: DictConfig,
+    model: Task,
+    data: TableData,
+    measured: Measured,
+    metrics: dict[str, float],
+    served: Served,
 ) -> None:
-    """Export the network and write the bundle, checked against the trained network."""
+    """Write the bundle, checked against the trained network.
+
+    A compressed one is checked against itself, and comes without the weights to train on: those
+    would be larger than all else.
+    """
     prepared = data.prepared
     postprocess = measured.postprocess
     encoded = prepared.encoder.transform(prepared.sample)
-    inputs = {name: torch.from_numpy(array) for name, array in encoded.named().items()}
-    batch = Batch(inputs, torch.zeros(len(prepared.sample)))
-    output, _ = outputs(model.network, [batch], torch.device("cpu"))
+    if served.compressed:
+        output, weights = served.answer(encoded), None
+    else:
+        inputs = {name: torch.from_numpy(array) for name, array in encoded.named().items()}
+        batch = Batch(inputs, torch.zeros(len(prepared.sample)))
+        output = outputs(model.network, [batch], torch.device("cpu"))[0].numpy()
+        weights = {name: value.cpu().numpy() for name, value in model.network.state_dict().items()}
     reference: np.ndarray = (
-        postprocess.probabilities(output.numpy())
-        if model.classifies
-        else postprocess.values(output.numpy())
+        postprocess.probabilities(output) if model.classifies else postprocess.values(output)
     )
     write(
         Path(cfg.run_dir) / "bundle",
         name=cfg.name,
         schema=prepared.schema,
         encoder=prepared.encoder,
-        onnx=to_onnx(model.network, data.spec),
+        onnx=served.onnx,
         postprocess=postprocess,
         metrics=metrics,
         config=OmegaConf.to_yaml(cfg),
         golden=prepared.sample,
         reference=reference,
-        weights={name: value.cpu().numpy() for name, value in model.network.state_dict().items()},
+        weights=weights,
+        tolerance=served.tolerance,
+        engine=served.engine,
     )

@@ -31,6 +31,12 @@ class PostHoc:
         best = np.flatnonzero(np.isclose(scores, max(scores)))
         return float(TAUS[best[len(best) // 2]])
 
+    def note(self, offset: tuple[float, ...]) -> str:
+        """What the shift `offset` (C,) of the logits is, for reading."""
+        rarest = int(self.log_prior.argmin())
+        tau = -offset[rarest] / self.log_prior[rarest]
+        return f"logits are shifted by {tau:g} times the log of the class shares"
+
 
 def macro_f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
     """The mean F1 of the classes that occur or are predicted, as scikit-learn has it."""

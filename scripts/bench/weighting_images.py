@@ -32,7 +32,7 @@ from bigmodel.data.tables import TableData
 from bigmodel.models.task import Task
 from bigmodel.training import run as running
 from bigmodel.training.checkpoints import Checkpoints
-from bigmodel.training.measure import measure
+from bigmodel.training.measure import finish, measure
 from bigmodel.training.schedules import one_cycle
 from bigmodel.training.trainer import Trainer
 from bigmodel.training.weigh import rows_of
@@ -117,6 +117,7 @@ def prepared(parts: dict[str, tuple[np.ndarray, np.ndarray]], seed: int) -> Prep
         ),
         target=np.concatenate([labels[chosen], test_labels]).astype(np.int64),
         split=np.repeat(np.array([TRAIN, TEST], dtype=np.int8), [len(chosen), len(test_labels)]),
+        group=np.zeros(0, dtype=np.int32),
         side=np.zeros((len(numeric), 0)),
         side_names=(),
         quality={},
@@ -158,6 +159,7 @@ def run(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[
             tasks[name] = copy.deepcopy(plain)
             tasks[name].plan = strategy.fit(rows)
         for name, task in tasks.items():
+            finish(task, data)
             found.setdefault(name, []).append(measure(task, data).metrics)
     lines, targets = [], []
     for metric in ("macro_f1", "few_recall"):

@@ -147,9 +147,9 @@ FILES = {
         "experiment/mine.yaml",
         "# @package _global_\ntrust: [os]\n",
         ["experiment=mine"],
-        "conf/experiment/mine.yaml:2: trust: no such setting; there is augment, callbacks, data, "
-        "logger, model, monitor, name, optimizer, run_dir, scheduler, search, seed, trainer, "
-        "weighting",
+        "conf/experiment/mine.yaml:2: trust: no such setting; there is augment, callbacks, "
+        "compression, data, export, logger, model, monitor, name, optimizer, run_dir, scheduler, "
+        "search, seed, trainer, weighting",
     ),
 }
 

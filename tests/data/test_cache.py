@@ -49,7 +49,7 @@ def assert_equal(ours: Prepared, theirs: Prepared) -> None:
     assert ours.inputs.named().keys() == theirs.inputs.named().keys()
     for name, array in ours.inputs.named().items():
         np.testing.assert_array_equal(array, theirs.inputs.named()[name])
-    for name in ("target", "split", "side"):
+    for name in ("target", "split", "group", "side"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
         assert getattr(ours, name).dtype == getattr(theirs, name).dtype
     encoded = zip(
@@ -57,6 +57,17 @@ def assert_equal(ours: Prepared, theirs: Prepared) -> None:
     )
     for mine, other in encoded:
         np.testing.assert_array_equal(mine, other)
+
+
+def test_groups_are_kept(people, write):
+    people["g"] = np.arange(len(people)) // 7
+    path = write(people.to_csv(index=False))
+    split = Split(by="group", column="g")
+    first, again = prepare(path, split=split), prepare(path, split=split)
+    same = first.group[:, None] == first.group[None, :]
+    np.testing.assert_array_equal(same, people["g"].to_numpy()[:, None] == people["g"].to_numpy())
+    assert_equal(first, again)
+    assert len(prepare(path).group) == 0
 
 
 def test_the_second_time_the_same_table_comes_from_the_cache(table):

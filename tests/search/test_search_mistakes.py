@@ -25,6 +25,10 @@ LINES = {
         ["search.space.optimizer.lr={lgo:[1e-4,1e-1]}"],
         "search.space.optimizer.lr: a range has no lgo; did you mean log?",
     ),
+    "a setting of compression": (
+        ["search.space.compression=[int8,int4]"],
+        "compression: trials are not compressed, only the final model is",
+    ),
     "a range turned round": (
         ["search.space.optimizer.lr={log:[1e-1,1e-4]}"],
         f"{LR}{{log:[1e-1,1e-4]}}): search.space.optimizer.lr: log: [0.1, 0.0001] is turned round "

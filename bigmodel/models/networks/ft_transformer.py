@@ -8,9 +8,8 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from bigmodel.errors import UserError
+from bigmodel.models.networks.attention import Attention
 from bigmodel.models.networks.inputs import TableInputs
 
 __all__ = ["FTTransformer"]
@@ -36,8 +35,6 @@ class FTTransformer(nn.Module):
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.1,
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise UserError(f"model.network.width={width}: must be a multiple of heads ({heads})")
         columns, bound = n_numeric + len(cardinalities), width**-0.5
         self.numbers = nn.Parameter(torch.empty(n_numeric, width).uniform_(-bound, bound))
         self.categories = TableInputs(0, tuple(cardinalities), width)
@@ -47,7 +44,7 @@ class FTTransformer(nn.Module):
             Block(width, heads, attention_dropout, dropout, norm=index > 0)
             for index in range(blocks)
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm, self.last = nn.LayerNorm(width), nn.ReLU()
         self.head = nn.Linear(width, n_outputs)
 
     def features(self, numeric: Tensor, categorical: Tensor) -> Tensor:
@@ -60,7 +57,8 @@ class FTTransformer(nn.Module):
         tokens = torch.cat([first, tokens + self.bias], 1)
         for block in self.blocks:
             tokens = block(tokens)
-        return F.relu(self.norm(tokens[:, 0]))
+        features: Tensor = self.last(self.norm(tokens[:, 0]))
+        return features
 
     def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
         """Logits (n, n_outputs), or the standardised value (n, 1)."""
@@ -78,27 +76,16 @@ class Block(nn.Module):
         self, width: int, heads: int, attention_dropout: float, dropout: float, *, norm: bool
     ) -> None:
         super().__init__()
-        self.heads, self.attention_dropout = heads, attention_dropout
         self.first_norm = nn.LayerNorm(width) if norm else nn.Identity()
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.attention = Attention(width, heads, "width", attention_dropout)
         self.second_norm = nn.LayerNorm(width)
         hidden = width * 4 // 3  # gated: as many weights as twice the width without
         self.up, self.down = nn.Linear(width, 2 * hidden), nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.gate, self.dropout = nn.ReLU(), nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(n, tokens, width) to the same."""
-        tokens = tokens + self._attend(self.first_norm(tokens))
+        tokens = tokens + self.attention(self.first_norm(tokens))
         value, gate = self.up(self.second_norm(tokens)).chunk(2, -1)
-        result: Tensor = tokens + self.down(self.dropout(value * F.relu(gate)))
-        return result
-
-    def _attend(self, tokens: Tensor) -> Tensor:
-        split = self.query_key_value(tokens).unflatten(2, (3, self.heads, -1))
-        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = F.scaled_dot_product_attention(
-            query, key, value, dropout_p=self.attention_dropout if self.training else 0.0
-        )
-        result: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        result: Tensor = tokens + self.down(self.dropout(value * self.gate(gate)))
         return result

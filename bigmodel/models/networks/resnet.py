@@ -66,6 +66,7 @@ class Block(nn.Module):
         self.first = nn.Sequential(*_convolution(before, after, 3, stride))
         self.second = nn.Sequential(*_convolution(after, after, 3, 1))
         nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]  # starts as the identity
+        self.inner, self.outer = nn.ReLU(inplace=True), nn.ReLU(inplace=True)  # clipped apart
         self.stride, self.pad = stride, after - before
         changes = stride > 1 or self.pad != 0
         self.projection = (
@@ -76,13 +77,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, before, h, w) to (n, after, h / stride, w / stride)."""
-        inner = self.second(F.relu(self.first(x), inplace=True))
+        inner = self.second(self.inner(self.first(x)))
         if self.projection is not None:
             x = self.projection(x)
         elif self.pad or self.stride > 1:
             x = x[:, :, :: self.stride, :: self.stride]
             x = F.pad(x, (0, 0, 0, 0, self.pad // 2, self.pad - self.pad // 2))
-        return F.relu(inner + x, inplace=True)
+        result: Tensor = self.outer(inner + x)
+        return result
 
 
 def _stem(channels: int, width: int, small: bool) -> list[nn.Module]:

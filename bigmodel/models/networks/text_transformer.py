@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bigmodel.errors import UserError
+from bigmodel.models.networks.attention import Attention
 from bigmodel.models.networks.texts import TextNetwork, masked_mean
 
 __all__ = ["TextTransformer"]
@@ -33,8 +33,6 @@ class TextTransformer(TextNetwork):
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.2,
     ) -> None:
         super().__init__(n_numeric, cardinalities, n_outputs, dim, dropout)
-        if dim % heads:
-            raise UserError(f"model.network.dim={dim}: must be a multiple of heads ({heads})")
         self.embedding = nn.Embedding(vocabulary, dim, padding_idx=0)
         self.position = nn.Parameter(torch.zeros(max(length, 1), dim))
         nn.init.normal_(self.embedding.weight, std=dim**-0.5)
@@ -61,18 +59,14 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
         self.first, self.second = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.mixed, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.attention = Attention(dim, heads, "dim")
         self.wide, self.narrow = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, values: Tensor, hidden: Tensor) -> Tensor:
         """(n, length, dim) to the same; `hidden` (n, 1, 1, length) is added to the scores."""
-        split = self.mixed(self.first(values)).unflatten(2, (3, self.heads, -1))
-        query, key, value = split.permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=hidden)
-        values = values + self.dropout(self.out(seen.transpose(1, 2).flatten(2)))
+        values = values + self.dropout(self.attention(self.first(values), hidden))
         wide = F.gelu(self.wide(self.second(values)))
         result: Tensor = values + self.dropout(self.narrow(wide))
         return result
