@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bigmodel.bundle.sessions import ONNXRUNTIME
 from bigmodel.errors import UserError
 from bigmodel.files import sha256
 
@@ -37,7 +38,7 @@ class Manifest:
     created: str
     libraries: Mapping[str, str]
     files: Mapping[str, Entry]
-    engine: str = "onnxruntime"
+    engine: str = ONNXRUNTIME
     parent: str | None = None
     format_version: int = FORMAT_VERSION
 
@@ -76,7 +77,7 @@ class Manifest:
         name: str,
         task: str,
         libraries: Mapping[str, str],
-        engine: str,
+        engine: str = ONNXRUNTIME,
     ) -> "Manifest":
         """The manifest of these files, created now."""
         entries = {file: Entry(sha256(content), len(content)) for file, content in files.items()}
