@@ -22,6 +22,7 @@ ROOTS = {
     "train": "bigmodel.train:Settings",
     "predict": "bigmodel.predict:predict",
     "evaluate": "bigmodel.evaluate:evaluate",
+    "serve": "bigmodel.serve:serve",
 }
 MADE = ("weighting", "augment", "search")  # groups whose objects are cheap to make
 # third-party constructors write, read or fetch by these; ours are known to behave
