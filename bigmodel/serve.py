@@ -34,7 +34,9 @@ def serve(
 
     guard = Guard()
     _refuse_open_door(serving, guard.open)
-    model = Model(bundle, name, threads)
+    model = Model(
+        bundle, name=name, threads=threads, mode=serving.executor, waiting=serving.waiting
+    )
     run(App(Service(serving, [model], guard, Collector(), Metrics())), serving)
 
 

@@ -66,7 +66,8 @@ class Request:
             ) from None
 
     async def _read(self, most: int) -> bytes:
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
