@@ -33,6 +33,13 @@ def evaluate(argv: list[str]) -> int:
     return entry.main(argv)
 
 
+def serve(argv: list[str]) -> int:
+    """answer over HTTP: bundle=DIR"""
+    from bigmodel import serve as entry
+
+    return entry.main(argv)
+
+
 def preview(argv: list[str]) -> int:
     """a picture of what an augmentation does: augment=NAME data=images data.path=PATH"""
     from bigmodel import preview as entry
@@ -96,7 +103,7 @@ def feedback(argv: list[str]) -> int:
 VERBS: dict[str, Verb] = {
     verb.__name__.rstrip("_"): verb
     for verb in (
-        *(train, predict, evaluate, preview, check),
+        *(train, predict, evaluate, serve, preview, check),
         *(list_, copy, inspect, cache, keys, feedback),
     )
 }

@@ -1,1 +1,1 @@
-"""Who may ask, and how it answers: the service."""
+"""Who may ask a model over HTTP, and how it answers; nothing here imports torch."""

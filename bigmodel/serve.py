@@ -1,0 +1,63 @@
+"""Serve a bundle over HTTP: predictions, feedback, figures.
+
+bigmodel serve bundle=runs/wine/.../bundle serving.port=8080
+"""
+
+from typing import Annotated, Any
+
+from annotated_types import Gt
+
+from bigmodel.errors import UserError
+from bigmodel.serving.settings import Serving
+
+USAGE = """usage: bigmodel serve bundle=DIR_OR_ZIP [serving.KEY=VALUE ...]"""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def serve(
+    *,
+    bundle: str,
+    serving: Serving,
+    name: str | None = None,
+    threads: Annotated[int, Gt(0)] = 1,
+) -> None:
+    """Serve `bundle` until SIGTERM, under its own name or another `name`.
+
+    `threads` is the number of cores for one run of the network. Raises UserError when the bundle
+    or a setting is wrong, BigmodelError when the address cannot be had.
+    """
+    from bigmodel.serving.app import App
+    from bigmodel.serving.model import Model
+    from bigmodel.serving.seams import Collector, Guard, Metrics
+    from bigmodel.serving.server import run
+    from bigmodel.serving.service import Service
+
+    guard = Guard()
+    _refuse_open_door(serving, guard.open)
+    model = Model(bundle, name, threads)
+    run(App(Service(serving, [model], guard, Collector(), Metrics())), serving)
+
+
+def main(argv: list[str]) -> int:
+    """`bigmodel serve bundle=DIR`; returns the exit code."""
+    if {"-h", "--help"} & set(argv):
+        print(USAGE)
+        return 0
+    from omegaconf import OmegaConf
+    from pydantic import TypeAdapter
+
+    from bigmodel.config.compose import compose
+
+    settings: Any = OmegaConf.to_container(compose("serve", argv), resolve=True)
+    settings["serving"] = TypeAdapter(Serving).validate_python(settings["serving"])
+    serve(**settings)
+    return 0
+
+
+def _refuse_open_door(serving: Serving, no_keys: bool) -> None:
+    """Nobody else's machine reaches a service without keys by accident."""
+    if serving.auth == "keys" and no_keys and serving.host not in LOOPBACK:
+        raise UserError(
+            f"serving.host={serving.host}: other machines could ask, and there are no keys; make "
+            "one with `bigmodel keys add`, or say serving.auth=none"
+        )

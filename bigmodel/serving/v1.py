@@ -1,0 +1,70 @@
+"""The friendly JSON API: rows in, predictions out."""
+
+import os
+from typing import Any
+
+from bigmodel.serving.errors import ApiError, invalid
+from bigmodel.serving.http import Request, Response, json, loads
+from bigmodel.serving.service import Service
+
+
+async def predict(service: Service, request: Request) -> Response:
+    """`{"rows": [{column: value}]}` to a prediction each, with ids that feedback can name."""
+    model = service.slot(request.arguments["name"]).model
+    request.model = model
+    content = await _content(service, request)
+    rows = _rows(content, service.settings.limits.rows)
+    answers = await model.answer(rows, content.get("parameters"))
+    ids = prediction_ids(len(rows))
+    service.collector.predicted(request, ids, rows, answers)
+    return json({"predictions": answers, "model_version": model.version, "prediction_ids": ids})
+
+
+async def feedback(service: Service, request: Request) -> Response:
+    """`{"prediction_id", "label"}`, or a list of such; answered when it is on the disk."""
+    name = service.slot(request.arguments["name"]).model.name
+    content = await _content(service, request)
+    return json({"stored": await service.collector.feedback(request, name, content)})
+
+
+async def model(service: Service, request: Request) -> Response:
+    """What is served under this name."""
+    model = service.model(request.arguments["name"])
+    return json({"name": model.name, "version": model.version, "state": "ready"})
+
+
+async def versions(service: Service, request: Request) -> Response:
+    """The versions that are loaded."""
+    slot = service.slot(request.arguments["name"])
+    return json({"versions": [{"version": model.version} for model in slot.versions]})
+
+
+async def card(service: Service, request: Request) -> Response:
+    """The model card, in Markdown."""
+    model = service.model(request.arguments["name"])
+    return Response(model.card, b"text/markdown; charset=utf-8")
+
+
+def prediction_ids(count: int) -> list[str]:
+    """A new id for each row of a request: nobody can guess those of others."""
+    request = os.urandom(12).hex()
+    return [f"{request}-{row}" for row in range(count)]
+
+
+async def _content(service: Service, request: Request) -> dict[str, Any]:
+    """The JSON object of the body."""
+    limits = service.settings.limits
+    content = loads(await request.body(limits.body_bytes, limits.body_seconds))
+    if not isinstance(content, dict):
+        raise invalid("the body has to be a JSON object")
+    return content
+
+
+def _rows(content: dict[str, Any], most: int) -> list[dict[str, Any]]:
+    """The rows of a body, at least one and at most `most` of them."""
+    rows = content.get("rows")
+    if not isinstance(rows, list) or not rows:
+        raise invalid('give the rows as a list of objects: {"rows": [{column: value}]}', "rows")
+    if len(rows) > most:
+        raise ApiError(413, "too_many_rows", f"at most {most:,} rows in a request", "rows")
+    return rows
