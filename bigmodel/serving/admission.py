@@ -23,7 +23,7 @@ _ADJACENT = 1e-3  # seconds: turns that are closer than this are one queue
 Reason = Literal["in_flight", "deadline"]
 
 
-class Shed(ApiError):
+class Shed(ApiError):  # noqa: N818  as the other refusals
     """Refused for lack of room: 503 with Retry-After. `reason` is what was short."""
 
     def __init__(self, reason: Reason, wait: float) -> None:

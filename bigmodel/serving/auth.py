@@ -5,11 +5,15 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from bigmodel.errors import UserError
 from bigmodel.serving import keys
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.keys import Key, Scope
+
+ANY = "any"  # what a route needs that any valid key may ask
+Need = Scope | Literal["any"]
 
 # who asks where no key is needed: on the machine's own interface, before a first key is made
 ANYONE = Key(id="", name="anyone", digest="", scopes=keys.SCOPES)
@@ -55,7 +59,7 @@ class Keyring:
     def _refresh(self) -> None:
         try:
             found = os.stat(self._path)  # noqa: PTH116  twice as fast as Path.stat
-            seen = (found.st_mtime_ns, found.st_ino, found.st_size)
+            seen: tuple[int, ...] = (found.st_mtime_ns, found.st_ino, found.st_size)
         except FileNotFoundError:
             seen = ()
         if seen == self._seen:
@@ -68,10 +72,20 @@ class Keyring:
         self.required = self.required or bool(self._keys)
 
 
-def authorize(key: Key, scope: Scope | None, model: str | None) -> None:
-    """Raise ApiError 403 unless the key is for this scope (None: any) and this model."""
-    if scope is not None and scope not in key.scopes:
-        raise ApiError(403, "scope_missing", f"this key has no scope {scope!r}")
+class Everybody:
+    """A service that asks for no keys: `serving.auth=none`."""
+
+    required = False
+
+    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Key:
+        """Anyone, whatever key is shown."""
+        return ANYONE
+
+
+def authorize(key: Key, need: Need, model: str | None) -> None:
+    """Raise ApiError 403 unless the key has this scope, and is for this model."""
+    if need != ANY and need not in key.scopes:
+        raise ApiError(403, "scope_missing", f"this key has no scope {need!r}")
     if model is not None and key.models is not None and model not in key.models:
         raise ApiError(403, "model_forbidden", "this key is not for this model")
 

@@ -1,184 +1,128 @@
-"""Predictions and feedback on their way to the disk: one thread writes, many requests wait.
+"""What of the traffic is kept: sampled predictions, without what must not be stored, and labels."""
 
-The thread takes all that has come since its last commit and commits it at once (group commit):
-the more requests wait, the fewer of the disk's synchronisations each of them costs. Feedback is
-acknowledged after the commit; predictions are not waited for, and are dropped rather than let
-requests wait when the disk is slower than they come.
-"""
-
-import asyncio
-import logging
-import queue
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from bigmodel.errors import BigmodelError
-from bigmodel.serving.store import Store
+import orjson
 
-_AT_ONCE = 512  # jobs of one commit
-_WAITING = 50_000  # rows of predictions that wait for the disk: more are dropped
-_PRUNE_SECONDS = 10.0
-_log = logging.getLogger(__name__)
+from bigmodel.data.schema import Schema
+from bigmodel.errors import UserError
+from bigmodel.serving import labels
+from bigmodel.serving.errors import ApiError
+from bigmodel.serving.http import Request
+from bigmodel.serving.store import Predictions, Store
+from bigmodel.serving.writer import Watcher, Writer
 
-Work = Callable[[Store], Any]
-
-
-class Watcher(Protocol):
-    """Who is told what became of records: the metrics."""
-
-    def collected(self, kind: str, outcome: str, count: int) -> None: ...  # noqa: D102
+_JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
-class Job:
-    """What to do within a transaction, and who waits for it; nobody for predictions."""
+class Collector:
+    """Keeps the share `sample` of the requests and all feedback, by way of `writer`.
 
-    __slots__ = ("_future", "_loop", "outcome", "rows", "work")
+    The columns `redact` are never stored, and no images: a bundle's images are too large.
+    """
 
-    def __init__(self, work: Work, rows: int = 0, waits: bool = True) -> None:
-        self.work, self.rows, self.outcome = work, rows, None
-        self._loop = asyncio.get_running_loop() if waits else None
-        self._future: asyncio.Future[Any] | None = self._loop.create_future() if self._loop else None
+    def __init__(
+        self, writer: Writer, sample: float, redact: Sequence[str], watcher: Watcher
+    ) -> None:
+        self._writer, self._watcher = writer, watcher
+        self._sample, self._redact = sample, frozenset(redact)
+        self._hidden: dict[str, frozenset[str]] = {}  # columns, by version
 
-    @property
-    def waits(self) -> bool:
-        """Whether somebody waits for it."""
-        return self._future is not None
+    def serves(self, model: str, version: str, schema: Schema) -> None:
+        """A version will answer from now on; UserError when it lacks a column to redact.
 
-    async def done(self) -> Any:
-        """What `work` returned, once it is on the disk; raises `sqlite3.Error` if it is not."""
-        assert self._future is not None
-        return await self._future
+        A mistyped name there would store what nobody may see.
+        """
+        known = {column.name for column in schema.columns}
+        unknown = sorted(self._redact - known)
+        if unknown:
+            raise UserError(
+                f"serving.collect.redact: the model {model!r} has no column {unknown[0]!r}; "
+                f"its columns are {', '.join(sorted(known))}"
+            )
+        images = {column.name for column in schema.columns if column.kind == "image"}
+        self._hidden[version] = self._redact | images
+        content = orjson.dumps(schema.to_json())
+        self._writer.later(lambda store: store.add_version(model, version, content), rows=0)
 
-    def tell(self, error: Exception | None = None) -> None:
-        """Called in the writing thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, error)
+    def close(self) -> None:
+        """Write what is left and close the store."""
+        self._writer.stop()
 
-    def _tell(self, error: Exception | None) -> None:
-        assert self._future is not None
-        if self._future.done():  # the caller has gone
+    def predicted(
+        self,
+        request: Request,
+        ids: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        answers: Sequence[Any],
+    ) -> None:
+        """Remember answers of `request.model`, never waiting.
+
+        `ids` are REQUEST-0, REQUEST-1, ... in the order of the rows.
+        """
+        request.rows = len(ids)
+        request_id = ids[0].rpartition("-")[0]
+        if self._sample < 1 and zlib.crc32(request_id.encode()) >= self._sample * 2**32:
             return
-        if error is None:
-            self._future.set_result(self.outcome)
-        else:
-            self._future.set_exception(error)
+        model = request.model
+        head = (request_id, time.time(), model.name, model.version, request.key or "", len(ids))
+        hidden = self._hidden[model.version]
+        self._writer.later(partial(_store, head, rows, answers, hidden), rows=len(ids))
 
+    async def feedback(self, request: Request, content: Any) -> dict[str, int]:
+        """Store the feedback on `request.model` that a body's JSON `content` holds.
 
-class Writer:
-    """The thread that writes the store. `start` before, `stop` after the first and last request."""
-
-    def __init__(self, path: Path, max_bytes: int, days: float, watcher: Watcher) -> None:
-        self._path, self._limits, self._watcher = path, (max_bytes, days), watcher
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._put = self._taken = 0  # rows of predictions; each is changed by one thread only
-        self._thread = threading.Thread(target=self._run, name="bigmodel-store")
-        self._opened: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-
-    @property
-    def waiting(self) -> int:
-        """Rows of predictions that are not on the disk yet."""
-        return self._put - self._taken
-
-    def start(self) -> None:
-        """Open the store. Raises BigmodelError when it cannot be opened."""
-        self._thread.start()
-        error = self._opened.get()
-        if error is not None:
-            raise BigmodelError(
-                f"{self._path}: cannot be opened ({error}); free some space, or name another "
-                "directory with serving.state=DIR"
-            ) from error
-
-    def stop(self) -> None:
-        """Write what is left, and close the store."""
-        if self._thread.is_alive():
-            self._jobs.put(None)
-            self._thread.join()
-
-    def later(self, work: Work, rows: int) -> bool:
-        """Write when there is time; False when it was dropped, as too much waits already."""
-        if self.waiting + rows > _WAITING:
-            self._watcher.collected("prediction", "dropped", rows)
-            return False
-        self._put += rows
-        self._jobs.put(Job(work, rows, waits=False))
-        return True
-
-    async def now(self, work: Work) -> Any:
-        """What `work` returns, once it is on the disk. Raises `sqlite3.Error` if it is not."""
-        job = Job(work)
-        self._jobs.put(job)
-        return await job.done()
-
-    def _run(self) -> None:
+        Comes back when it is on the disk, with how many labels were new (`stored`), how many were
+        there before (`known`), and for how many of all the prediction is stored (`joined`).
+        Raises ApiError: 422 when it is no feedback, 409 when another label was there, 507 when
+        the disk refuses.
+        """
+        model = request.model
+        target = model.bundle.schema.target
+        given = labels.parse(content, target, model.name, request.key or "")
         try:
-            store = Store(self._path, *self._limits)
-        except (sqlite3.Error, OSError) as error:
-            self._opened.put(error)
-            return
-        self._opened.put(None)
-        pruned = 0.0
-        ending = False
-        while not ending:
-            jobs, ending = self._take()
-            if jobs:
-                self._commit(store, jobs)
-            if time.monotonic() - pruned > _PRUNE_SECONDS:
-                pruned = time.monotonic()
-                self._prune(store)
-        store.close()
-
-    def _take(self) -> tuple[list[Job], bool]:
-        """All that waits, at least one job unless none comes for a while; and whether to end."""
-        jobs: list[Job] = []
-        try:
-            job = self._jobs.get(timeout=_PRUNE_SECONDS)
-            while job is not None and len(jobs) < _AT_ONCE:
-                jobs.append(job)
-                job = self._jobs.get_nowait()
-        except queue.Empty:
-            return jobs, False
-        if job is not None:
-            jobs.append(job)
-        return jobs, job is None
-
-    def _commit(self, store: Store, jobs: Sequence[Job]) -> None:
-        error = self._try(store, jobs)
-        if error is not None:
-            # what nobody waits for may be lost; what somebody waits for gets the room that is left
-            self._prune(store)
-            waiting = [job for job in jobs if job.waits]
-            kept = self._try(store, waiting) if waiting else error
-            for job in waiting:
-                job.tell(kept)
-        else:
-            for job in jobs:
-                job.tell()
-        rows = sum(job.rows for job in jobs)
-        self._taken += rows
-        if rows:
-            self._watcher.collected("prediction", "lost" if error else "stored", rows)
-
-    def _try(self, store: Store, jobs: Sequence[Job]) -> Exception | None:
-        try:
-            with store.transaction():
-                for job in jobs:
-                    job.outcome = job.work(store)
-        except Exception as error:  # noqa: BLE001  nobody else could tell those who wait
-            level = logging.WARNING if isinstance(error, sqlite3.Error) else logging.ERROR
-            _log.log(level, "%s: not written: %s", self._path, error)
-            return error
-        return None
-
-    def _prune(self, store: Store) -> None:
-        try:
-            gone = store.prune()
+            outcomes = await self._writer.now(lambda store: store.add_labels(given))
         except sqlite3.Error as error:
-            _log.warning("%s: nothing could be removed: %s", self._path, error)
-            return
-        if gone:
-            self._watcher.collected("record", "removed", gone)
+            self._watcher.collected("label", "refused", len(given))
+            raise _refused(error) from error
+        for position, (outcome, _) in enumerate(outcomes):
+            if outcome in ("conflict", "foreign"):
+                raise labels.refusal(outcome, content, position)
+        self._watcher.collected("label", "stored", len(outcomes))
+        return {
+            "stored": sum(outcome == "new" for outcome, _ in outcomes),
+            "known": sum(outcome == "known" for outcome, _ in outcomes),
+            "joined": sum(joined for _, joined in outcomes),
+        }
+
+
+def _store(
+    head: tuple[Any, ...],
+    rows: Sequence[Mapping[str, Any]],
+    answers: Sequence[Any],
+    hidden: frozenset[str],
+    store: Store,
+) -> None:
+    """In the writing thread: what costs time is not done while others wait for the loop."""
+    kept: Sequence[Any] = rows
+    if hidden:
+        kept = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
+    texts = (orjson.dumps(part, default=_plain, option=_JSON) for part in (kept, answers))
+    store.add_predictions(Predictions(*head, *texts))
+
+
+def _plain(value: Any) -> Any:
+    """Sequences that make their elements when asked; anything else as its text."""
+    return list(value) if isinstance(value, Sequence) else str(value)
+
+
+def _refused(error: sqlite3.Error) -> ApiError:
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+        again = ((b"retry-after", b"1"),)
+        return ApiError(503, "store_busy", "nothing was stored: try again in 1 s", headers=again)
+    return ApiError(507, "store_full", "nothing was stored: the service's disk refuses")

@@ -1,17 +1,19 @@
 """The way into the service: key, scope, rate and quota, room; the cheapest check first."""
 
-import asyncio
 import time
-from collections.abc import Iterable
-from typing import Literal
+from typing import Protocol
 
-from bigmodel.serving.admission import Admission
-from bigmodel.serving.auth import Keyring, authorize
-from bigmodel.serving.errors import ApiError
-from bigmodel.serving.keys import Key, Scope
+from bigmodel.serving.admission import Admission, Shed
+from bigmodel.serving.auth import Everybody, Keyring, Need, authorize
+from bigmodel.serving.http import Request
+from bigmodel.serving.keys import Key
 from bigmodel.serving.limits import Limits
 
-State = Literal["starting", "ready", "draining"]
+
+class Watcher(Protocol):
+    """Who is told of what was refused: the metrics."""
+
+    def shed(self, reason: str, priority: str) -> None: ...  # noqa: D102
 
 
 class Ticket:
@@ -40,39 +42,34 @@ class Ticket:
 
 
 class Guard:
-    """Admits requests, and says whether the service takes any."""
+    """Admits requests; the cheapest check comes first."""
 
-    def __init__(self, keyring: Keyring, limits: Limits, admission: Admission) -> None:
-        self.keyring, self.limits, self.admission = keyring, limits, admission
-        self.state: State = "starting"
+    def __init__(
+        self, keyring: Keyring | Everybody, limits: Limits, admission: Admission, watcher: Watcher
+    ) -> None:
+        self._keyring, self.limits, self.admission = keyring, limits, admission
+        self._watcher = watcher
 
-    def admit(
-        self, headers: Iterable[tuple[bytes, bytes]], scope: Scope, model: str | None
-    ) -> Ticket:
-        """Let a request in that will use the engine or the disk; its body is not read yet.
+    @property
+    def open(self) -> bool:
+        """Whether anybody may ask."""
+        return not self._keyring.required
 
-        Raises ApiError: 401 (who?), 403 (may not), 429 (too many), 503 (no room).
+    def admit(self, request: Request, need: Need, model: str | None) -> Ticket:
+        """Let a request in that will use a model or the disk; its body is not read yet.
+
+        Sets `request.key` and `request.ticket`. Raises ApiError: 401 (who?), 403 (may not),
+        429 (too many), 503 (no room).
         """
-        key = self.check(headers, scope, model)
+        key = self._keyring.identify(request.headers.items())
+        request.key = key.id
+        authorize(key, need, model)
         self.limits.take(key)
         try:
             self.admission.enter(key.priority)
-        except ApiError:
+        except Shed as shed:
             self.limits.give_back(key)
+            self._watcher.shed(shed.reason, key.priority)
             raise
-        return Ticket(key, self.admission)
-
-    def check(
-        self, headers: Iterable[tuple[bytes, bytes]], scope: Scope | None, model: str | None
-    ) -> Key:
-        """The key of a request that costs nothing (a description); raises ApiError 401 or 403."""
-        key = self.keyring.identify(headers)
-        authorize(key, scope, model)
-        return key
-
-    async def drained(self, seconds: float) -> bool:
-        """Whether the requests in flight end within so many seconds; new ones still come in."""
-        end = time.monotonic() + seconds
-        while self.admission.in_flight and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        return not self.admission.in_flight
+        ticket = request.ticket = Ticket(key, self.admission)
+        return ticket

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.keys import Key
 
+Usage = Mapping[tuple[int, str], int]  # requests by day (number since 1970) and key id
+
 DAY = 86_400  # seconds; days are those of UTC
 
 
@@ -29,8 +31,8 @@ class Account:
 class Limits:
     """The accounts of all keys, in this process.
 
-    Requests of the day are handed to a store with `unsaved` and come back as totals with
-    `settle`: so they outlive the process, and several processes share one quota.
+    A store is told what is `unsaved`, and its totals come back with `settle`: so a quota
+    outlives the process, and several processes share it.
     """
 
     def __init__(self) -> None:
@@ -49,7 +51,7 @@ class Limits:
             raise _refusal("quota_exceeded", f"more than {key.daily} requests today", wait)
         account.tokens -= 1
         account.used += 1
-        account.unsaved += 1
+        account.unsaved += key.daily is not None
 
     def give_back(self, key: Key) -> None:
         """What was taken is not used: the service had no room for the request."""
@@ -57,22 +59,19 @@ class Limits:
         if account is not None:
             account.tokens += 1
             account.used -= 1
-            account.unsaved -= 1
+            account.unsaved -= key.daily is not None
 
-    def unsaved(self) -> dict[tuple[int, str], int]:
-        """Requests by day and key id that no store knows yet; they count as known from here on."""
-        found = {}
-        for key_id, account in list(self._accounts.items()):
-            if account.unsaved:
-                found[account.day, key_id] = account.unsaved
-                account.unsaved = 0
-        return found
+    def unsaved(self) -> Usage:
+        """Requests of keys with a quota, by day and key id, that no store knows yet."""
+        accounts = self._accounts.items()
+        return {(a.day, key_id): a.unsaved for key_id, a in accounts if a.unsaved}
 
-    def settle(self, totals: Mapping[tuple[int, str], int]) -> None:
-        """What all processes together have used, by day and key id."""
+    def settle(self, saved: Usage, totals: Usage) -> None:
+        """These requests are stored now; the totals of all processes come back."""
         for (day, key_id), used in totals.items():
             account = self._accounts.setdefault(key_id, Account(math.inf, time.monotonic(), day))
             if account.day == day:
+                account.unsaved -= saved.get((day, key_id), 0)
                 account.used = used + account.unsaved
 
     def _account(self, key: Key) -> Account:

@@ -19,11 +19,12 @@ Outcome = Literal["new", "known", "conflict", "foreign"]
 _TABLES = """
 create table if not exists predictions(
     id text primary key, time real not null, model text not null, version text not null,
-    key text, row text not null, answer text not null);
+    key text, row_count integer not null, rows blob not null, answers blob not null);
 create table if not exists labels(
-    id text primary key, time real not null, model text not null, key text, label text not null);
+    request text, row integer, time real not null, model text not null, key text,
+    label blob not null, primary key (request, row));
 create table if not exists versions(
-    model text, version text, schema text not null, primary key (model, version));
+    model text, version text, schema blob not null, primary key (model, version));
 create table if not exists usage(
     day integer, key text, requests integer not null, primary key (day, key));
 """
@@ -32,22 +33,27 @@ _ROOM = 0.9  # of the size limit: above, the oldest predictions without a label 
 _BUSY = 5.0  # seconds to wait for another process's commit
 
 
-class Prediction(NamedTuple):
-    """One answered row; `row` and `answer` are JSON, `key` the id of the asker's key."""
+class Predictions(NamedTuple):
+    """The answers to one request: `row_count` rows and answers, each a JSON list.
+
+    Its `id` with "-0", "-1", ... are the ids of its predictions; `key` is that of the asker.
+    """
 
     id: str
     time: float
     model: str
     version: str
     key: str
-    row: bytes
-    answer: bytes
+    row_count: int
+    rows: bytes
+    answers: bytes
 
 
 class Label(NamedTuple):
-    """What a row turned out to be; `id` is that of its prediction, `label` JSON."""
+    """What a row (from 0) of a request turned out to be; `label` is JSON."""
 
-    id: str
+    request: str
+    row: int
     time: float
     model: str
     key: str
@@ -89,17 +95,18 @@ class Store:
                 self._db.execute("rollback")
             raise
 
-    def add_predictions(self, predictions: Iterable[Prediction]) -> None:
-        """Keep predictions; one whose id is known is left as it is."""
-        self._db.executemany(
-            "insert or ignore into predictions values (?, ?, ?, ?, ?, ?, ?)", predictions
+    def add_predictions(self, predictions: Predictions) -> None:
+        """Keep the predictions of a request, unless its id is known."""
+        self._db.execute(
+            "insert or ignore into predictions values (?, ?, ?, ?, ?, ?, ?, ?)", predictions
         )
 
     def add_labels(self, labels: Iterable[Label]) -> list[tuple[Outcome, bool]]:
         """Keep labels, all or, where one is refused, none of them.
 
         For each: `new`, `known` (the same was there), `conflict` (another was there) or
-        `foreign` (the prediction is another model's); and whether its prediction is stored.
+        `foreign` (the request was to another model, or had fewer rows); and whether its
+        prediction is stored.
         """
         self._db.execute("savepoint request")
         outcomes = [self._add_label(label) for label in labels]
@@ -109,24 +116,26 @@ class Store:
         return outcomes
 
     def _add_label(self, label: Label) -> tuple[Outcome, bool]:
-        find = "select model from predictions where id = ?"
-        prediction = self._db.execute(find, (label.id,)).fetchone()
-        joined = prediction is not None
-        if joined and prediction[0] != label.model:
+        find = "select model = ? and row_count > ? from predictions where id = ?"
+        fits = self._db.execute(find, (label.model, label.row, label.request)).fetchone()
+        joined = fits is not None
+        if joined and not fits[0]:
             return "foreign", joined
-        insert = "insert or ignore into labels values (?, ?, ?, ?, ?)"
+        insert = "insert or ignore into labels values (?, ?, ?, ?, ?, ?)"
         if self._db.execute(insert, label).rowcount:
             return "new", joined
-        held = self._db.execute("select model, label from labels where id = ?", (label.id,))
-        same = held.fetchone() == (label.model, label.label)
-        return "known" if same else "conflict", joined
+        find = "select model, label from labels where request = ? and row = ?"
+        held = self._db.execute(find, (label.request, label.row)).fetchone()
+        return "known" if held == (label.model, label.label) else "conflict", joined
 
-    def add_version(self, model: str, version: str, schema: str) -> None:
+    def add_version(self, model: str, version: str, schema: bytes) -> None:
         """Keep the schema (JSON) of a version that answers."""
-        self._db.execute("insert or ignore into versions values (?, ?, ?)", (model, version, schema))
+        self._db.execute(
+            "insert or ignore into versions values (?, ?, ?)", (model, version, schema)
+        )
 
     def add_usage(self, requests: Mapping[tuple[int, str], int]) -> dict[tuple[int, str], int]:
-        """Add requests by day and key id; returns the totals of all keys on those days and later."""
+        """Add requests by day and key id; returns today's totals of all keys."""
         today = int(time.time() // 86_400)
         self._db.execute("delete from usage where day < ?", (today - 1,))
         self._db.executemany(
@@ -147,7 +156,7 @@ class Store:
         for table in ("predictions", "labels"):
             removed += self._remove(table, "time < ?", f"select rowid from {table}", oldest)
         while self._used() > _ROOM * self._max_bytes:
-            free = "select rowid from predictions where id not in (select id from labels)"
+            free = "select rowid from predictions where id not in (select request from labels)"
             gone = self._remove("predictions", "true", free)
             removed += gone
             if not gone:
