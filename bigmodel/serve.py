@@ -3,15 +3,16 @@
 bigmodel serve bundle=runs/wine/.../bundle serving.port=8080
 """
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Gt
 
 from bigmodel.errors import UserError
-from bigmodel.serving.settings import Serving
+from bigmodel.serving import keys
+from bigmodel.serving.settings import LOOPBACK, Serving
 
 USAGE = """usage: bigmodel serve bundle=DIR_OR_ZIP [serving.KEY=VALUE ...]"""
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(
@@ -27,17 +28,15 @@ def serve(
     or a setting is wrong, BigmodelError when the address cannot be had.
     """
     from bigmodel.serving.app import App
+    from bigmodel.serving.assemble import assemble
     from bigmodel.serving.model import Model
-    from bigmodel.serving.seams import Collector, Guard, Metrics
     from bigmodel.serving.server import run
-    from bigmodel.serving.service import Service
 
-    guard = Guard()
-    _refuse_open_door(serving, guard.open)
+    _refuse_open_door(serving)
     model = Model(
         bundle, name=name, threads=threads, mode=serving.executor, waiting=serving.waiting
     )
-    run(App(Service(serving, [model], guard, Collector(), Metrics())), serving)
+    run(App(assemble(serving, [model])), serving)
 
 
 def main(argv: list[str]) -> int:
@@ -56,9 +55,11 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _refuse_open_door(serving: Serving, no_keys: bool) -> None:
+def _refuse_open_door(serving: Serving) -> None:
     """Nobody else's machine reaches a service without keys by accident."""
-    if serving.auth == "keys" and no_keys and serving.host not in LOOPBACK:
+    if serving.auth == "none" or serving.host in LOOPBACK:
+        return
+    if not keys.read(Path(serving.state) / keys.NAME):
         raise UserError(
             f"serving.host={serving.host}: other machines could ask, and there are no keys; make "
             "one with `bigmodel keys add`, or say serving.auth=none"

@@ -23,6 +23,8 @@ ROOTS = {
     "predict": "bigmodel.predict:predict",
     "evaluate": "bigmodel.evaluate:evaluate",
     "serve": "bigmodel.serve:serve",
+    "keys": "bigmodel.serving.keys_command:add",
+    "feedback": "bigmodel.serving.feedback_export:export",
 }
 MADE = ("weighting", "augment", "search")  # groups whose objects are cheap to make
 # third-party constructors write, read or fetch by these; ours are known to behave

@@ -28,7 +28,7 @@ ROUTES = (
     Route("GET", "/v1/models/{name}/card", "predict", v1.card),
     Route("GET", "/health/live", None, health.live),
     Route("GET", "/health/ready", None, health.ready),
-    Route("GET", "/metrics", None, health.metrics),
+    Route("GET", "/metrics", "admin", health.metrics),
 )
 _NO_ROUTE = "unknown"  # the route of what has none, in the metrics: a path could be anything
 
@@ -63,6 +63,7 @@ class App:
             response = refusal(ApiError(500, "internal", "the service made a mistake; see its log"))
         seconds = time.perf_counter() - started
         self.service.metrics.observe(request, path, response.status, seconds)
+        self.service.log.answered(request, path, response.status, seconds)
         ends = CLOSE if self.service.draining else ()
         await response.send(send, [(b"x-request-id", request.id), *ends])
 
@@ -79,9 +80,9 @@ class App:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self.service.collector.start()
+                await self.service.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await self.service.collector.close()
+                await self.service.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

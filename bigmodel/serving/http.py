@@ -27,10 +27,14 @@ class Request:
     """What was asked: the head at once, the body when somebody wants it.
 
     `arguments` are the parts of the path that the route names. `model` is set by the handler once
-    it is known which model answers, `key` by the guard: the id of the caller's key.
+    it is known which model answers, `key` by the guard: the id of the caller's key, and `ticket`:
+    its leave. `rows` are those that were answered.
     """
 
-    __slots__ = ("_receive", "arguments", "headers", "id", "key", "method", "model", "path")
+    __slots__ = (
+        *("_receive", "arguments", "headers", "id", "key", "method", "model", "path"),
+        *("rows", "ticket"),
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
@@ -42,6 +46,8 @@ class Request:
         self.arguments: Mapping[str, str] = {}
         self.model: Any = None
         self.key: str | None = None
+        self.ticket: Any = None
+        self.rows = 0
         self._receive = receive
 
     async def body(self, most: int, seconds: float) -> bytes:
@@ -59,11 +65,14 @@ class Request:
             )  # fmt: skip
         try:
             async with asyncio.timeout(seconds):
-                return await self._read(most)
+                body = await self._read(most)
         except TimeoutError:
             raise ApiError(
                 408, "slow_body", f"the body took longer than {seconds:g} s", headers=CLOSE
             ) from None
+        if self.ticket is not None:
+            self.ticket.begin()
+        return body
 
     async def _read(self, most: int) -> bytes:
         parts: list[bytes] = []

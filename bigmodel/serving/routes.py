@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from bigmodel.serving.auth import Need
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import Request, Response
 
@@ -13,11 +14,14 @@ Handler = Callable[[Any, Request], Awaitable[Response]]  # of the service
 
 @dataclass(frozen=True)
 class Route:
-    """`path` names its variable parts in braces; `scope` None is for everybody."""
+    """`path` names its variable parts in braces; `scope` is that of the key that it takes.
+
+    `any`: each valid key will do; None: it is for everybody.
+    """
 
     method: str
     path: str
-    scope: str | None
+    scope: Need | None
     handle: Handler
 
 

@@ -1,11 +1,14 @@
 """What the handlers of one service share."""
 
 from collections.abc import Iterable
-from typing import Protocol
 
+from bigmodel.serving.beat import Beat
+from bigmodel.serving.collect import Collector
 from bigmodel.serving.errors import ApiError
+from bigmodel.serving.guard import Guard
+from bigmodel.serving.logs import Log
+from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
-from bigmodel.serving.seams import Collector, Guard, Metrics
 from bigmodel.serving.settings import Serving
 
 
@@ -24,13 +27,6 @@ class Slot:
         return (self.model,)
 
 
-class Beside(Protocol):
-    """Something that lives as long as the service."""
-
-    async def start(self) -> None: ...  # noqa: D102
-    async def close(self) -> None: ...  # noqa: D102
-
-
 class Service:
     """The models by name, and what stands beside them; `draining` once it is to end."""
 
@@ -41,11 +37,24 @@ class Service:
         guard: Guard,
         collector: Collector,
         metrics: Metrics,
+        log: Log,
+        beat: Beat,
     ) -> None:
         self.settings = settings
         self.slots = {model.name: Slot(model) for model in models}
-        self.guard, self.collector, self.metrics = guard, collector, metrics
+        self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
+        self._beat = beat
         self.draining = False
+
+    async def start(self) -> None:
+        """Before the first request."""
+        await self._beat.start()
+
+    async def close(self) -> None:
+        """After the last one: what is left reaches the disk."""
+        await self._beat.close()
+        self.collector.close()
+        self.log.close()
 
     def slot(self, name: str) -> Slot:
         """The slot of a model. Raises ApiError 404."""

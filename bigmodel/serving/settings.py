@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 Seconds = Annotated[float, Gt(0)]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that other machines cannot reach
+
 Count = Annotated[int, Gt(0)]
 
 
@@ -32,6 +34,27 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Room:
+    """How many requests may be in flight, and how long one may take."""
+
+    in_flight: Count
+    deadline_seconds: Seconds
+
+
+@dataclass(frozen=True)
+class Collect:
+    """What of the traffic is kept: the share of the requests, without the columns to redact.
+
+    Feedback is always kept. The store does not grow beyond `max_bytes`; records go after `days`.
+    """
+
+    sample: Annotated[float, Ge(0), Le(1)]
+    redact: tuple[str, ...]
+    max_bytes: Annotated[int, Ge(1 << 20)]
+    days: Annotated[float, Gt(0)]
+
+
+@dataclass(frozen=True)
 class Serving:
     """How the service answers."""
 
@@ -43,3 +66,6 @@ class Serving:
     drain_seconds: Seconds
     tls: Tls
     limits: Limits
+    state: str
+    room: Room
+    collect: Collect

@@ -25,9 +25,9 @@ async def predict(service: Service, request: Request) -> Response:
 
 async def feedback(service: Service, request: Request) -> Response:
     """`{"prediction_id", "label"}`, or a list of such; answered when it is on the disk."""
-    name = service.slot(request.arguments["name"]).model.name
+    request.model = service.slot(request.arguments["name"]).model
     content = await _content(service, request)
-    return json({"stored": await service.collector.feedback(request, name, content)})
+    return json(await service.collector.feedback(request, content))
 
 
 async def model(service: Service, request: Request) -> Response:

@@ -1,0 +1,75 @@
+"""The way into the service: key, scope, rate and quota, room; the cheapest check first."""
+
+import time
+from typing import Protocol
+
+from bigmodel.serving.admission import Admission, Shed
+from bigmodel.serving.auth import Everybody, Keyring, Need, authorize
+from bigmodel.serving.http import Request
+from bigmodel.serving.keys import Key
+from bigmodel.serving.limits import Limits
+
+
+class Watcher(Protocol):
+    """Who is told of what was refused: the metrics."""
+
+    def shed(self, reason: str, priority: str) -> None: ...  # noqa: D102
+
+
+class Ticket:
+    """One admitted request: whose it is, and until when (monotonic seconds) it has to be answered.
+
+    `begin` when it is complete and valid, before the engine; `release` in a finally.
+    """
+
+    __slots__ = ("_admission", "_working", "deadline", "key")
+
+    def __init__(self, key: Key, admission: Admission) -> None:
+        self.key, self._admission = key, admission
+        self.deadline = time.monotonic() + admission.deadline
+        self._working = False
+
+    def begin(self) -> None:
+        """From now on the request waits for the engine."""
+        self._working = True
+        self._admission.begin()
+
+    def release(self) -> None:
+        """The request is over, whatever became of it."""
+        if self._working:
+            self._admission.end()
+        self._admission.leave()
+
+
+class Guard:
+    """Admits requests; the cheapest check comes first."""
+
+    def __init__(
+        self, keyring: Keyring | Everybody, limits: Limits, admission: Admission, watcher: Watcher
+    ) -> None:
+        self._keyring, self.limits, self.admission = keyring, limits, admission
+        self._watcher = watcher
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody may ask."""
+        return not self._keyring.required
+
+    def admit(self, request: Request, need: Need, model: str | None) -> Ticket:
+        """Let a request in that will use a model or the disk; its body is not read yet.
+
+        Sets `request.key` and `request.ticket`. Raises ApiError: 401 (who?), 403 (may not),
+        429 (too many), 503 (no room).
+        """
+        key = self._keyring.identify(request.headers.items())
+        request.key = key.id
+        authorize(key, need, model)
+        self.limits.take(key)
+        try:
+            self.admission.enter(key.priority)
+        except Shed as shed:
+            self.limits.give_back(key)
+            self._watcher.shed(shed.reason, key.priority)
+            raise
+        ticket = request.ticket = Ticket(key, self.admission)
+        return ticket
