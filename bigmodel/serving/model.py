@@ -47,7 +47,7 @@ class Model:
         labels = post.labels(np.arange(len(self.schema.target.classes))).tolist()
         self._answering = Answering(self.schema.target, labels)
         self._engine = bundle.engine
-        self.example = example.row_of(self.schema, self.reader.names)
+        self.example = example.row_of(self.schema, tuple(self.reader.needed))
         self.seconds, row_seconds = self._measured()
         chosen = mode_of(self.seconds) if mode == "auto" else mode
         self.executor = Executor(bundle.engine, chosen, row_seconds, waiting)
