@@ -33,7 +33,25 @@ async def feedback(service: Service, request: Request) -> Response:
 async def model(service: Service, request: Request) -> Response:
     """What is served under this name."""
     model = service.model(request.arguments["name"])
-    return json({"name": model.name, "version": model.version, "state": "ready"})
+    manifest = model.manifest
+    return json(
+        {
+            "name": model.name,
+            "version": model.version,
+            "state": "ready",
+            "task": manifest.task,
+            "created": manifest.created,
+            "parent": manifest.parent,
+            "classes": model.schema.target.classes,
+            "executor": model.executor.mode,
+            "parameters": model.parameters.schema["properties"],
+        }
+    )
+
+
+async def example(service: Service, request: Request) -> Response:
+    """A body that `predict` takes."""
+    return json({"rows": [service.model(request.arguments["name"]).example]})
 
 
 async def versions(service: Service, request: Request) -> Response:
