@@ -33,7 +33,9 @@ def serve(
     from bigmodel.serving.server import run
 
     _refuse_open_door(serving)
-    model = Model(bundle, name, threads)
+    model = Model(
+        bundle, name=name, threads=threads, mode=serving.executor, waiting=serving.waiting
+    )
     run(App(assemble(serving, [model])), serving)
 
 

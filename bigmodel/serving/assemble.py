@@ -32,7 +32,7 @@ def assemble(settings: Serving, models: Sequence[Model]) -> Service:
     writer = Writer(state / store.NAME, kept.max_bytes, kept.days, metrics)
     collector = Collector(writer, kept.sample, kept.redact, metrics)
     for model in models:
-        collector.serves(model.name, model.version, model.bundle.schema)
+        collector.serves(model.name, model.version, model.schema)
         metrics.serves(model.name, model.version)
     writer.start()
     log = Log()

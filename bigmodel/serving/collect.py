@@ -83,7 +83,7 @@ class Collector:
         the disk refuses.
         """
         model = request.model
-        target = model.bundle.schema.target
+        target = model.schema.target
         given = labels.parse(content, target, model.name, request.key or "")
         try:
             outcomes = await self._writer.now(lambda store: store.add_labels(given))

@@ -75,7 +75,8 @@ class Request:
         return body
 
     async def _read(self, most: int) -> bytes:
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":

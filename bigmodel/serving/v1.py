@@ -14,10 +14,13 @@ async def predict(service: Service, request: Request) -> Response:
     request.model = model
     content = await _content(service, request)
     rows = _rows(content, service.settings.limits.rows)
-    answers = await model.answer(rows, content.get("parameters"))
+    parameters = model.parameters.read(content.get("parameters"))
+    answers = await model.answer(lambda reader: reader.rows(rows), len(rows), parameters)
     ids = prediction_ids(len(rows))
-    service.collector.predicted(request, ids, rows, answers)
-    return json({"predictions": answers, "model_version": model.version, "prediction_ids": ids})
+    service.collector.predicted(request, ids, rows, answers.objects)
+    return json(
+        {"predictions": answers.objects, "model_version": model.version, "prediction_ids": ids}
+    )
 
 
 async def feedback(service: Service, request: Request) -> Response:

@@ -1,0 +1,132 @@
+"""The rows of a request, checked against the schema and encoded by the encoder of training.
+
+There is no frame in between: what one costs to make is many times what the model takes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bigmodel.data.convert import LARGEST
+from bigmodel.data.encoder import Encoded, Encoder
+from bigmodel.data.quantiles import Floats
+from bigmodel.data.schema import Column, Schema
+from bigmodel.data.texts import closest
+from bigmodel.serving import cells
+from bigmodel.serving.cells import Cells, Place
+from bigmodel.serving.errors import ApiError, invalid
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded rows, and the costs (n,) of each column that the decision asks for."""
+
+    encoded: Encoded
+    costs: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.encoded.numeric)
+
+
+class Reader:
+    """Reads rows for one bundle. `names` are the columns that a row needs, in the schema's order.
+
+    A row may have others: those are ignored, as in a table.
+    """
+
+    def __init__(self, schema: Schema, encoder: Encoder, costs: Sequence[str]) -> None:
+        self._encoder = encoder
+        self._columns = {column.name: column for column in schema.columns}
+        fed = {one.name for one in encoder.numeric} | set(encoder.categorical_names)
+        fed |= set(encoder.text.columns) if encoder.text else set()
+        fed |= {encoder.image.name} if encoder.image else set()
+        self.names = tuple(name for name in self._columns if name in fed | set(costs))
+        self._get = itemgetter(*self.names)
+        self._numeric = [encoding.name for encoding in encoder.numeric]
+        self._plain = [n for n in self._numeric if self._columns[n].kind == "numeric"]
+        self._plain_at = [self._numeric.index(name) for name in self._plain]
+        self._costs = {name: Column(name, "cost", "float64") for name in costs}
+
+    def rows(self, rows: Sequence[Any]) -> Batch:
+        """JSON objects, one a row. Raises ApiError 422 naming the first cell that does not fit."""
+        for index, row in enumerate(rows):
+            if type(row) is not dict:
+                raise invalid("a row is an object: {column: value}", f"rows[{index}]")
+        try:
+            table = list(map(self._get, rows))
+        except KeyError:
+            raise self._missing(rows) from None
+        if len(self.names) == 1:
+            return self.columns({self.names[0]: table}, len(rows), _in_rows)
+        columns: Mapping[str, Cells] = dict(zip(self.names, zip(*table, strict=True), strict=True))
+        return self.columns(columns, len(rows), _in_rows)
+
+    def columns(self, columns: Mapping[str, Cells], rows: int, place: Place) -> Batch:
+        """The cells (rows,) of each of `names`; `place` tells the caller where a cell is."""
+        encoder = self._encoder
+        numeric = encoder.encode_matrix(self._matrix(columns, rows, place))
+        categorical = np.empty((rows, len(encoder.categorical)), dtype=np.int32)
+        for index, encoding in enumerate(encoder.categorical):
+            name = encoding.name
+            texts = cells.categories(columns[name], self._columns[name], place)
+            categorical[:, index] = encoding.codes_of(texts)
+        costs = {n: cells.numbers(columns[n], cost, place) for n, cost in self._costs.items()}
+        tokens, image = self._tokens(columns, place), self._image(columns, place)
+        return Batch(Encoded(numeric, categorical, tokens, image), costs)
+
+    def _matrix(self, columns: Mapping[str, Cells], rows: int, place: Place) -> Floats:
+        """The columns of numbers side by side, (rows, columns)."""
+        values = np.empty((rows, len(self._numeric)))
+        given = [columns[name] for name in self._plain]
+        plain = self._at_once(given)
+        if plain is not None:
+            values[:, self._plain_at] = plain
+        for index, name in enumerate(self._numeric):
+            if plain is None or self._columns[name].kind != "numeric":
+                values[:, index] = cells.numbers(columns[name], self._columns[name], place)
+        return values
+
+    def _at_once(self, given: list[Cells]) -> Floats | None:
+        """All columns that are just numbers, (rows, columns); None when a cell is not in order."""
+        if not given or any(isinstance(column, np.ndarray) for column in given):
+            return None
+        if not cells.NUMBERS.issuperset(map(type, chain.from_iterable(given))):
+            return None
+        values = np.array(given, dtype=np.float64).T
+        sound = np.abs(values) < LARGEST
+        return values if sound.all() or (sound | np.isnan(values)).all() else None
+
+    def _tokens(self, columns: Mapping[str, Cells], place: Place) -> NDArray[np.int32] | None:
+        text = self._encoder.text
+        if text is None:
+            return None
+        return text.tokens(
+            [cells.texts(columns[name], self._columns[name], place) for name in text.columns]
+        )
+
+    def _image(self, columns: Mapping[str, Cells], place: Place) -> NDArray[np.uint8] | None:
+        image = self._encoder.image
+        if image is None:
+            return None
+        return cells.pixels(columns[image.name], image, self._columns[image.name], place)
+
+    def _missing(self, rows: Sequence[dict[str, Any]]) -> ApiError:
+        """The first row and column that is not there."""
+        index, name = next(
+            (index, name)
+            for index, row in enumerate(rows)
+            for name in self.names
+            if name not in row
+        )
+        near = closest(name, rows[index])
+        hint = f"is {near!r} meant?" if near else "send null where it is unknown"
+        return invalid(f"the column {name!r} is missing; {hint}", _in_rows(index, name))
+
+
+def _in_rows(row: int, name: str) -> str:
+    return f"rows[{row}].{name}"
