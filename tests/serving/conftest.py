@@ -1,5 +1,6 @@
 """One small model, and one server of it that asks for keys, for all tests of the service."""
 
+import fcntl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,18 @@ MODEL = "wine"
 
 
 @pytest.fixture(scope="session")
-def wine_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of wines, by 13 numbers. Read it only."""
-    run = tmp_path_factory.mktemp("wine") / "run"
-    settings = ["data=wine", "trainer.max_epochs=20", f"name={MODEL}", f"hydra.run.dir={run}"]
-    return bigmodel.fit(settings).bundle
+def wine_bundle(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A classifier of wines, by 13 numbers: made once for all test processes. Read it only."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder if worker_id == "master" else folder.parent
+    run = folder / "wine" / "run"
+    run.parent.mkdir(exist_ok=True)
+    with (run.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (run / "bundle" / "manifest.json").exists():
+            given = ["data=wine", "trainer.max_epochs=20", f"name={MODEL}", f"hydra.run.dir={run}"]
+            bigmodel.fit(given)
+    return run / "bundle"
 
 
 @pytest.fixture(scope="session")
