@@ -40,7 +40,7 @@ class Metrics:
     """Counts and times what was answered, refused and stored; safe to use from several threads."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series for each: nobody reads them
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: nobody reads them
         self._registry = CollectorRegistry()
         self._requests = self._counter("requests", "Answers", "route", "model", "version", "status")
         self._seconds = Histogram(
