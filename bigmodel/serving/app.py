@@ -3,7 +3,7 @@
 import logging
 import time
 
-from bigmodel.serving import health, v1
+from bigmodel.serving import docs, health, openapi, v1, v2
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import (
     CLOSE,
@@ -23,9 +23,21 @@ log = logging.getLogger("bigmodel.serving")
 ROUTES = (
     Route("POST", "/v1/models/{name}/predict", "predict", v1.predict),
     Route("POST", "/v1/models/{name}/feedback", "feedback", v1.feedback),
-    Route("GET", "/v1/models/{name}", "predict", v1.model),
-    Route("GET", "/v1/models/{name}/versions", "predict", v1.versions),
-    Route("GET", "/v1/models/{name}/card", "predict", v1.card),
+    Route("GET", "/v1/models/{name}", "any", v1.model),
+    Route("GET", "/v1/models/{name}/versions", "any", v1.versions),
+    Route("GET", "/v1/models/{name}/card", "any", v1.card),
+    Route("GET", "/v1/models/{name}/example", "any", v1.example),
+    Route("POST", "/v2/models/{name}/infer", "predict", v2.infer),
+    Route("POST", "/v2/models/{name}/versions/{version}/infer", "predict", v2.infer),
+    Route("GET", "/v2", None, v2.server),
+    Route("GET", "/v2/health/live", None, health.live),
+    Route("GET", "/v2/health/ready", None, health.ready),
+    Route("GET", "/v2/models/{name}", "any", v2.metadata),
+    Route("GET", "/v2/models/{name}/versions/{version}", "any", v2.metadata),
+    Route("GET", "/v2/models/{name}/ready", "any", v2.ready),
+    Route("GET", "/v2/models/{name}/versions/{version}/ready", "any", v2.ready),
+    Route("GET", "/openapi.json", "any", openapi.document),
+    Route("GET", "/docs", None, docs.page),
     Route("GET", "/health/live", None, health.live),
     Route("GET", "/health/ready", None, health.ready),
     Route("GET", "/metrics", "admin", health.metrics),

@@ -1,5 +1,6 @@
 """One version of a model: loaded, measured, ready to answer requests."""
 
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -10,12 +11,14 @@ import numpy as np
 
 from bigmodel.bundle import archive
 from bigmodel.bundle.load import open_archive
+from bigmodel.errors import UserError
 from bigmodel.serving import example
 from bigmodel.serving.answers import Answering, Answers
 from bigmodel.serving.executor import Executor, Mode, mode_of
 from bigmodel.serving.parameters import Declared, Parameters
 from bigmodel.serving.rows import Batch, Reader
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a part of a path, and of a metric
 _ROUNDS, _ROWS = 7, 32  # of the measurement
 
 
@@ -39,15 +42,17 @@ class Model:
         bundle = open_archive(content, threads)
         self.manifest, self.schema = bundle.manifest, bundle.schema
         self.name, self.version = name or self.manifest.name, self.manifest.version
+        if not _NAME.fullmatch(self.name):
+            raise UserError(f"name={self.name[:50]}: give a name of letters, digits, . _ and -")
         self.card = content.files["CARD.md"]
         post = bundle.postprocess
         costs = () if post.costs is None else post.costs.columns
         self.reader = Reader(self.schema, bundle.encoder, costs)
         self.parameters = Declared(post)
-        labels = post.labels(np.arange(len(self.schema.target.classes))).tolist()
-        self._answering = Answering(self.schema.target, labels)
+        self.labels = post.labels(np.arange(len(self.schema.target.classes))).tolist()
+        self._answering = Answering(self.schema.target, self.labels)
         self._engine = bundle.engine
-        self.example = example.row_of(self.schema, self.reader.names)
+        self.example = example.row_of(self.schema, tuple(self.reader.needed))
         self.seconds, row_seconds = self._measured()
         chosen = mode_of(self.seconds) if mode == "auto" else mode
         self.executor = Executor(bundle.engine, chosen, row_seconds, waiting)

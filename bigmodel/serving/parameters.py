@@ -47,8 +47,9 @@ class Declared:
             settings["postprocess" if name == "prior" else name] = self._read[name](value)
         return Parameters(**settings)
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON schemas of the parameters, by name."""
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the parameters."""
         shares = {name: {"type": "number", "exclusiveMinimum": 0} for name in self.classes}
         told: dict[str, Any] = {
             "probabilities": {
@@ -74,10 +75,11 @@ class Declared:
                 "type": "number",
                 "minimum": 0,
                 "maximum": 1,
-                "description": f"from which probability on the answer is {self.classes[-1:]}",
+                "description": "from which probability of the second class on it is the answer",
             },
         }
-        return {name: told[name] for name in self._read}
+        known = {name: told[name] for name in self._read}
+        return {"type": "object", "properties": known, "additionalProperties": False}
 
     def _prior(self, value: Any) -> Postprocess:
         if not isinstance(value, Mapping) or any(isinstance(v, bool) for v in value.values()):

@@ -34,22 +34,23 @@ class Batch:
 
 
 class Reader:
-    """Reads rows for one bundle. `names` are the columns that a row needs, in the schema's order.
+    """Reads rows for one bundle.
 
-    A row may have others: those are ignored, as in a table.
+    `needed` are the columns that a row has to have, by name, in the schema's order; others are
+    ignored, as in a table. `plain` are those of them that are just numbers.
     """
 
     def __init__(self, schema: Schema, encoder: Encoder, costs: Sequence[str]) -> None:
         self._encoder = encoder
-        self._columns = {column.name: column for column in schema.columns}
         fed = {one.name for one in encoder.numeric} | set(encoder.categorical_names)
         fed |= set(encoder.text.columns) if encoder.text else set()
         fed |= {encoder.image.name} if encoder.image else set()
-        self.names = tuple(name for name in self._columns if name in fed | set(costs))
-        self._get = itemgetter(*self.names)
+        self.needed = {c.name: c for c in schema.columns if c.name in fed | set(costs)}
+        self._names = tuple(self.needed)
+        self._get = itemgetter(*self._names)
         self._numeric = [encoding.name for encoding in encoder.numeric]
-        self._plain = [n for n in self._numeric if self._columns[n].kind == "numeric"]
-        self._plain_at = [self._numeric.index(name) for name in self._plain]
+        self.plain = tuple(n for n in self._numeric if self.needed[n].kind == "numeric")
+        self._plain_at = [self._numeric.index(name) for name in self.plain]
         self._costs = {name: Column(name, "cost", "float64") for name in costs}
 
     def rows(self, rows: Sequence[Any]) -> Batch:
@@ -61,19 +62,19 @@ class Reader:
             table = list(map(self._get, rows))
         except KeyError:
             raise self._missing(rows) from None
-        if len(self.names) == 1:
-            return self.columns({self.names[0]: table}, len(rows), _in_rows)
-        columns: Mapping[str, Cells] = dict(zip(self.names, zip(*table, strict=True), strict=True))
+        if len(self._names) == 1:
+            return self.columns({self._names[0]: table}, len(rows), _in_rows)
+        columns: Mapping[str, Cells] = dict(zip(self._names, zip(*table, strict=True), strict=True))
         return self.columns(columns, len(rows), _in_rows)
 
     def columns(self, columns: Mapping[str, Cells], rows: int, place: Place) -> Batch:
-        """The cells (rows,) of each of `names`; `place` tells the caller where a cell is."""
+        """The cells (rows,) of each column of `needed`; `place` names one."""
         encoder = self._encoder
         numeric = encoder.encode_matrix(self._matrix(columns, rows, place))
         categorical = np.empty((rows, len(encoder.categorical)), dtype=np.int32)
         for index, encoding in enumerate(encoder.categorical):
             name = encoding.name
-            texts = cells.categories(columns[name], self._columns[name], place)
+            texts = cells.categories(columns[name], self.needed[name], place)
             categorical[:, index] = encoding.codes_of(texts)
         costs = {n: cells.numbers(columns[n], cost, place) for n, cost in self._costs.items()}
         tokens, image = self._tokens(columns, place), self._image(columns, place)
@@ -82,20 +83,24 @@ class Reader:
     def _matrix(self, columns: Mapping[str, Cells], rows: int, place: Place) -> Floats:
         """The columns of numbers side by side, (rows, columns)."""
         values = np.empty((rows, len(self._numeric)))
-        given = [columns[name] for name in self._plain]
+        given = [columns[name] for name in self.plain]
         plain = self._at_once(given)
         if plain is not None:
             values[:, self._plain_at] = plain
         for index, name in enumerate(self._numeric):
-            if plain is None or self._columns[name].kind != "numeric":
-                values[:, index] = cells.numbers(columns[name], self._columns[name], place)
+            if plain is None or self.needed[name].kind != "numeric":
+                values[:, index] = cells.numbers(columns[name], self.needed[name], place)
         return values
 
     def _at_once(self, given: list[Cells]) -> Floats | None:
         """All columns that are just numbers, (rows, columns); None when a cell is not in order."""
-        if not given or any(isinstance(column, np.ndarray) for column in given):
+        if not given:
             return None
-        if not cells.NUMBERS.issuperset(map(type, chain.from_iterable(given))):
+        arrays = [column for column in given if isinstance(column, np.ndarray)]
+        lists = given if not arrays else []
+        if 0 < len(arrays) < len(given) or any(a.dtype.kind not in "fiub" for a in arrays):
+            return None
+        if not cells.NUMBERS.issuperset(map(type, chain.from_iterable(lists))):
             return None
         values = np.array(given, dtype=np.float64).T
         sound = np.abs(values) < LARGEST
@@ -106,21 +111,21 @@ class Reader:
         if text is None:
             return None
         return text.tokens(
-            [cells.texts(columns[name], self._columns[name], place) for name in text.columns]
+            [cells.texts(columns[name], self.needed[name], place) for name in text.columns]
         )
 
     def _image(self, columns: Mapping[str, Cells], place: Place) -> NDArray[np.uint8] | None:
         image = self._encoder.image
         if image is None:
             return None
-        return cells.pixels(columns[image.name], image, self._columns[image.name], place)
+        return cells.pixels(columns[image.name], image, self.needed[image.name], place)
 
     def _missing(self, rows: Sequence[dict[str, Any]]) -> ApiError:
         """The first row and column that is not there."""
         index, name = next(
             (index, name)
             for index, row in enumerate(rows)
-            for name in self.names
+            for name in self._names
             if name not in row
         )
         near = closest(name, rows[index])

@@ -7,15 +7,18 @@ from types import FrameType
 import uvicorn
 
 from bigmodel.errors import BigmodelError
+from bigmodel.serving import tls
 from bigmodel.serving.app import App
+from bigmodel.serving.protocol import Protocol
 from bigmodel.serving.settings import Serving
 
 
 def run(app: App, settings: Serving) -> None:
     """Listen and answer until SIGTERM or Ctrl-C, then end what was begun."""
+    secured = tls.context(settings.tls)
     listener = _listener(settings)
     host, port = listener.getsockname()[:2]
-    scheme = "https" if settings.tls.certificate else "http"
+    scheme = "https" if secured else "http"
     names = ", ".join(app.service.slots)
     print(
         f"serving {names} at {scheme}://{host}:{port} (docs: {scheme}://{host}:{port}/docs)",
@@ -24,7 +27,7 @@ def run(app: App, settings: Serving) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -33,8 +36,7 @@ def run(app: App, settings: Serving) -> None:
         proxy_headers=False,  # nobody may say for himself where he comes from
         timeout_keep_alive=int(settings.limits.idle_seconds),
         timeout_graceful_shutdown=int(settings.drain_seconds) + 1,
-        ssl_certfile=settings.tls.certificate,
-        ssl_keyfile=settings.tls.key,
+        ssl_context_factory=None if secured is None else lambda *_: secured,
     )
     Server(config, app, settings.drain_seconds, listener).run([listener])
 

@@ -1,10 +1,10 @@
 """The friendly JSON API: rows in, predictions out."""
 
-import os
 from typing import Any
 
 from bigmodel.serving.errors import ApiError, invalid
 from bigmodel.serving.http import Request, Response, json, loads
+from bigmodel.serving.ids import prediction_ids
 from bigmodel.serving.service import Service
 
 
@@ -33,7 +33,25 @@ async def feedback(service: Service, request: Request) -> Response:
 async def model(service: Service, request: Request) -> Response:
     """What is served under this name."""
     model = service.model(request.arguments["name"])
-    return json({"name": model.name, "version": model.version, "state": "ready"})
+    manifest = model.manifest
+    return json(
+        {
+            "name": model.name,
+            "version": model.version,
+            "state": "ready",
+            "task": manifest.task,
+            "created": manifest.created,
+            "parent": manifest.parent,
+            "classes": model.schema.target.classes,
+            "executor": model.executor.mode,
+            "parameters": model.parameters.schema["properties"],
+        }
+    )
+
+
+async def example(service: Service, request: Request) -> Response:
+    """A body that `predict` takes."""
+    return json({"rows": [service.model(request.arguments["name"]).example]})
 
 
 async def versions(service: Service, request: Request) -> Response:
@@ -46,12 +64,6 @@ async def card(service: Service, request: Request) -> Response:
     """The model card, in Markdown."""
     model = service.model(request.arguments["name"])
     return Response(model.card, b"text/markdown; charset=utf-8")
-
-
-def prediction_ids(count: int) -> list[str]:
-    """A new id for each row of a request: nobody can guess those of others."""
-    request = os.urandom(12).hex()
-    return [f"{request}-{row}" for row in range(count)]
 
 
 async def _content(service: Service, request: Request) -> dict[str, Any]:
