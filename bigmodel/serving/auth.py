@@ -3,7 +3,8 @@
 import hmac
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,9 @@ from bigmodel.errors import UserError
 from bigmodel.serving import keys
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.keys import Key, Scope
+from bigmodel.serving.settings import LOOPBACK
 
+Headers = Mapping[bytes, bytes]  # names in lower case
 ANY = "any"  # what a route needs that any valid key may ask
 Need = Scope | Literal["any"]
 
@@ -37,20 +40,19 @@ class Keyring:
         self._seen: tuple[int, ...] | None = None
         self._refresh()
 
-    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Key:
+    def identify(self, headers: Headers) -> Key:
         """The key of a request, by its headers (names in lower case); ApiError 401 without one."""
         self._refresh()
+        if not self.required:
+            _refuse_foreign_pages(headers)
+            return ANYONE
         secret = secret_of(headers)
         if secret is None:
-            if not self.required:
-                return ANYONE
             raise _refusal("key_missing", "needs a key: send Authorization: Bearer KEY")
         digest = keys.digest_of(secret)
         key = self._keys.get(digest)
         # the look-up reveals at most something of a digest, from which no key can be made
         if key is None or not hmac.compare_digest(key.digest, digest):
-            if not self.required:
-                return ANYONE
             raise _refusal("key_unknown", "this key is not known here")
         if key.state != "valid":
             raise _refusal(f"key_{key.state}", f"this key is {key.state}; ask for a new one")
@@ -77,7 +79,7 @@ class Everybody:
 
     required = False
 
-    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Key:
+    def identify(self, headers: Headers) -> Key:
         """Anyone, whatever key is shown."""
         return ANYONE
 
@@ -90,26 +92,42 @@ def authorize(key: Key, need: Need, model: str | None) -> None:
         raise ApiError(403, "model_forbidden", "this key is not for this model")
 
 
-def secret_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def secret_of(headers: Headers) -> str | None:
     """The key that a request shows: `Authorization: Bearer KEY`, or `X-API-Key: KEY`.
 
-    None where it shows none. Raises ApiError 401 for another scheme, or several different keys.
+    None where it shows none. Raises ApiError 401 for another scheme, or two keys.
     """
-    found = set()
-    for name, value in headers:
-        if name == b"x-api-key":
-            found.add(value.strip())
-        elif name == b"authorization":
-            scheme, _, rest = value.strip().partition(b" ")
-            if scheme.lower() != b"bearer":
-                raise _refusal("key_malformed", "only Authorization: Bearer KEY is understood")
-            found.add(rest.strip())
-    if not found:
-        return None
-    secret = found.pop()
-    if found or not 0 < len(secret) <= _LONGEST:
-        raise _refusal("key_malformed", "send one key: Authorization: Bearer KEY")
-    return secret.decode("latin-1")
+    secret = headers.get(b"x-api-key")
+    bearer = headers.get(b"authorization")
+    if bearer is not None:
+        scheme, _, rest = bearer.partition(b" ")
+        if scheme.lower() != b"bearer" or secret is not None:
+            raise _refusal("key_malformed", "send one key: Authorization: Bearer KEY")
+        secret = rest
+    return None if secret is None else secret[:_LONGEST].strip().decode("latin-1")
+
+
+def _refuse_foreign_pages(headers: Headers) -> None:
+    """Without keys, no page that is open in a browser here may ask in its reader's place.
+
+    The page says whence it came; one that has given its own name this machine's address says so
+    as the host.
+    """
+    for name in (b"host", b"origin"):
+        value = headers.get(name)
+        if value is not None and _host(value) not in LOOPBACK:
+            raise ApiError(
+                403, "foreign_page", "without keys only programs and pages of this machine may ask",
+                name.decode(),
+            )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _host(value: bytes) -> str:
+    """The host of `http://host:port` or `host:port`."""
+    host = value.decode("latin-1").rpartition("//")[2]
+    name, _, port = host.rpartition(":")
+    return (name if port.isdigit() else host).strip("[]")
 
 
 def _refusal(code: str, message: str) -> ApiError:

@@ -61,7 +61,7 @@ class Guard:
         Sets `request.key` and `request.ticket`. Raises ApiError: 401 (who?), 403 (may not),
         429 (too many), 503 (no room).
         """
-        key = self._keyring.identify(request.headers.items())
+        key = self._keyring.identify(request.headers)
         request.key = key.id
         authorize(key, need, model)
         self.limits.take(key)

@@ -25,7 +25,7 @@ def parse(content: Any, target: Target, model: str, key: str) -> list[Label]:
     for position, entry in enumerate(_entries(content)):
         place = _place(content, position)
         if not isinstance(entry, dict) or entry.keys() != {"prediction_id", "label"}:
-            raise invalid(f"feedback is {_FORM}", place or None)
+            raise invalid(f"feedback is {_FORM}", place.rstrip(".") or None)
         request, row = _id(entry["prediction_id"], f"{place}prediction_id")
         label = orjson.dumps(checked(entry["label"], target, f"{place}label"))
         found.append(Label(request, row, now, model, key, label))

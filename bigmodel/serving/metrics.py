@@ -7,7 +7,14 @@ them is asked.
 import os
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from bigmodel.serving.http import Request
@@ -33,6 +40,7 @@ class Metrics:
     """Counts and times what was answered, refused and stored; safe to use from several threads."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: nobody reads them
         self._registry = CollectorRegistry()
         self._requests = self._counter("requests", "Answers", "route", "model", "version", "status")
         self._seconds = Histogram(

@@ -28,7 +28,7 @@ create table if not exists versions(
 create table if not exists usage(
     day integer, key text, requests integer not null, primary key (day, key));
 """
-_PIECE = 1000  # records that are removed at a time
+_PIECE = 200  # records that are removed at a time
 _ROOM = 0.9  # of the size limit: above, the oldest predictions without a label go
 _BUSY = 5.0  # seconds to wait for another process's commit
 
