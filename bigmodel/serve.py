@@ -12,7 +12,31 @@ from bigmodel.errors import UserError
 from bigmodel.serving import keys
 from bigmodel.serving.settings import LOOPBACK, Serving
 
-USAGE = """usage: bigmodel serve bundle=DIR_OR_ZIP [serving.KEY=VALUE ...]"""
+USAGE = """usage: bigmodel serve bundle=DIR_OR_ZIP [KEY=VALUE ...]
+
+Answers over HTTP until SIGTERM or Ctrl-C, then ends what was begun.
+
+  bundle                what a training wrote
+  name                  of the model in paths; by default the bundle's own
+  threads               cores for one run of the network; 1 by default
+  serving.host, .port   127.0.0.1 and 8080 by default
+  serving.auth          keys by default: on this machine's own address anybody may ask until a
+                        first key is made (`bigmodel keys add`); any other address needs one.
+                        none: whoever reaches the port may ask
+  serving.state         the directory for keys and records
+  serving.tls           certificate=FILE key=FILE client_ca=FILE, in PEM: serving.tls.key=FILE ...
+  serving.limits        body_bytes, rows, connections, ...: what a request may take
+  serving.room          in_flight, deadline_seconds: what is refused at once when all is busy
+  serving.collect       sample, redact, days, ...: what of the traffic is kept
+
+`conf/serving/default.yaml` has them all, with their defaults (`bigmodel copy serving/default`).
+
+Then, for a model that is called wine:
+
+  curl localhost:8080/v1/models/wine/example | curl -d @- localhost:8080/v1/models/wine/predict
+
+localhost:8080/docs shows every path with an example; KServe's and Triton's clients find the Open
+Inference Protocol under /v2, and `bigmodel.client` is ours. /metrics is for Prometheus."""
 
 
 def serve(

@@ -134,9 +134,11 @@ class Encoder:
         """The same from a matrix (rows, columns) float64, such as the few rows of a request."""
         if len(values) > FEW:
             return self.encode_numbers(list(values.T), len(values))
-        out = np.empty((len(values), self.n_numeric), dtype=np.float32)
         if not self.numeric:
-            return out
+            return np.empty((len(values), 0), dtype=np.float32)
+        if not self._wide:
+            return self._scores(values).astype(np.float32)
+        out = np.empty((len(values), self.n_numeric), dtype=np.float32)
         out[:, self._starts] = self._scores(values)
         for index, encoding, of_it in self._wide:
             encoding.write_rest(values[:, index], out[:, of_it])

@@ -37,11 +37,13 @@ class QuantileMaps:
         """The scores of values (n, columns)."""
         missing = np.isnan(values)
         inside: Floats = np.minimum(np.maximum(values, self._low), self._high)
-        if missing.any():
+        some = bool(missing.any())
+        if some:
             inside = np.where(missing, self._low, inside)
         line = self._inner.searchsorted(_keys(self._columns, inside), side="right") + self._shift
         self._lines.follow(inside, line)
-        inside[missing] = 0.0
+        if some:
+            inside[missing] = 0.0
         return inside
 
 

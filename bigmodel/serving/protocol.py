@@ -59,12 +59,12 @@ class Protocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of the path."""
-        self._count(url)
+        self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header."""
-        self._count(name, value)
+        self._count(len(name) + len(value) + 4)  # with what is between them
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -117,9 +117,9 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _count(self, *parts: bytes) -> None:
+    def _count(self, size: int) -> None:
         """Stop the parser where a complete head is too large."""
-        self._parsed += sum(map(len, parts))
+        self._parsed += size
         if self._parsed > self._limits.header_bytes:
             self._refused = _head_too_large(self._limits.header_bytes)
             raise httptools.HttpParserError

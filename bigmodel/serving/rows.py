@@ -3,7 +3,7 @@
 There is no frame in between: what one costs to make is many times what the model takes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -46,11 +46,11 @@ class Reader:
         fed |= set(encoder.text.columns) if encoder.text else set()
         fed |= {encoder.image.name} if encoder.image else set()
         self.needed = {c.name: c for c in schema.columns if c.name in fed | set(costs)}
-        self._names = tuple(self.needed)
-        self._get = itemgetter(*self._names)
         self._numeric = [encoding.name for encoding in encoder.numeric]
         self.plain = tuple(n for n in self._numeric if self.needed[n].kind == "numeric")
         self._plain_at = [self._numeric.index(name) for name in self.plain]
+        self._others = tuple(name for name in self.needed if name not in self.plain)
+        self._get_plain = _tuples_of(self.plain)
         self._costs = {name: Column(name, "cost", "float64") for name in costs}
 
     def rows(self, rows: Sequence[Any]) -> Batch:
@@ -59,18 +59,29 @@ class Reader:
             if type(row) is not dict:
                 raise invalid("a row is an object: {column: value}", f"rows[{index}]")
         try:
-            table = list(map(self._get, rows))
+            table = list(map(self._get_plain, rows))
+            columns: dict[str, Cells] = {n: [row[n] for row in rows] for n in self._others}
         except KeyError:
             raise self._missing(rows) from None
-        if len(self._names) == 1:
-            return self.columns({self._names[0]: table}, len(rows), _in_rows)
-        columns: Mapping[str, Cells] = dict(zip(self._names, zip(*table, strict=True), strict=True))
-        return self.columns(columns, len(rows), _in_rows)
+        plain = _numbers(table)
+        if plain is None:
+            columns |= dict(zip(self.plain, zip(*table, strict=True), strict=True))
+        return self._batch(columns, plain, len(rows), _in_rows)
 
     def columns(self, columns: Mapping[str, Cells], rows: int, place: Place) -> Batch:
         """The cells (rows,) of each column of `needed`; `place` names one."""
+        given = [columns[name] for name in self.plain]
+        plain = None
+        if given and all(isinstance(c, np.ndarray) and c.dtype.kind in "fiub" for c in given):
+            plain = _sound(np.array(given, dtype=np.float64).T)
+        return self._batch(columns, plain, rows, place)
+
+    def _batch(
+        self, columns: Mapping[str, Cells], plain: Floats | None, rows: int, place: Place
+    ) -> Batch:
+        """The columns that are just numbers as the matrix `plain`, or, if None, cell by cell."""
         encoder = self._encoder
-        numeric = encoder.encode_matrix(self._matrix(columns, rows, place))
+        numeric = encoder.encode_matrix(self._matrix(columns, plain, rows, place))
         categorical = np.empty((rows, len(encoder.categorical)), dtype=np.int32)
         for index, encoding in enumerate(encoder.categorical):
             name = encoding.name
@@ -80,31 +91,19 @@ class Reader:
         tokens, image = self._tokens(columns, place), self._image(columns, place)
         return Batch(Encoded(numeric, categorical, tokens, image), costs)
 
-    def _matrix(self, columns: Mapping[str, Cells], rows: int, place: Place) -> Floats:
+    def _matrix(
+        self, columns: Mapping[str, Cells], plain: Floats | None, rows: int, place: Place
+    ) -> Floats:
         """The columns of numbers side by side, (rows, columns)."""
+        if plain is not None and len(self.plain) == len(self._numeric):
+            return plain
         values = np.empty((rows, len(self._numeric)))
-        given = [columns[name] for name in self.plain]
-        plain = self._at_once(given)
         if plain is not None:
             values[:, self._plain_at] = plain
         for index, name in enumerate(self._numeric):
             if plain is None or self.needed[name].kind != "numeric":
                 values[:, index] = cells.numbers(columns[name], self.needed[name], place)
         return values
-
-    def _at_once(self, given: list[Cells]) -> Floats | None:
-        """All columns that are just numbers, (rows, columns); None when a cell is not in order."""
-        if not given:
-            return None
-        arrays = [column for column in given if isinstance(column, np.ndarray)]
-        lists = given if not arrays else []
-        if 0 < len(arrays) < len(given) or any(a.dtype.kind not in "fiub" for a in arrays):
-            return None
-        if not cells.NUMBERS.issuperset(map(type, chain.from_iterable(lists))):
-            return None
-        values = np.array(given, dtype=np.float64).T
-        sound = np.abs(values) < LARGEST
-        return values if sound.all() or (sound | np.isnan(values)).all() else None
 
     def _tokens(self, columns: Mapping[str, Cells], place: Place) -> NDArray[np.int32] | None:
         text = self._encoder.text
@@ -125,12 +124,32 @@ class Reader:
         index, name = next(
             (index, name)
             for index, row in enumerate(rows)
-            for name in self._names
+            for name in self.needed
             if name not in row
         )
         near = closest(name, rows[index])
         hint = f"is {near!r} meant?" if near else "send null where it is unknown"
         return invalid(f"the column {name!r} is missing; {hint}", _in_rows(index, name))
+
+
+def _tuples_of(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """What takes these cells from a row; KeyError where one is missing."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
+
+
+def _numbers(table: list[tuple[Any, ...]]) -> Floats | None:
+    """Rows of cells as a matrix; None when there is none, or a cell is no number."""
+    if not table[0] or not cells.NUMBERS.issuperset(map(type, chain.from_iterable(table))):
+        return None
+    return _sound(np.array(table, dtype=np.float64))
+
+
+def _sound(values: Floats) -> Floats | None:
+    """The values, unless one is too large."""
+    small = np.abs(values) < LARGEST
+    return values if small.all() or (small | np.isnan(values)).all() else None
 
 
 def _in_rows(row: int, name: str) -> str:

@@ -35,7 +35,7 @@ def run(app: App, settings: Serving) -> None:
         server_header=False,
         proxy_headers=False,  # nobody may say for himself where he comes from
         timeout_keep_alive=int(settings.limits.idle_seconds),
-        timeout_graceful_shutdown=int(settings.drain_seconds) + 1,
+        timeout_graceful_shutdown=int(settings.limits.body_seconds) + 1,  # what was begun may end
         ssl_context_factory=None if secured is None else lambda *_: secured,
     )
     Server(config, app, settings.drain_seconds, listener).run([listener])
@@ -58,8 +58,8 @@ def _listener(settings: Serving) -> socket.socket:
 class Server(uvicorn.Server):
     """Ends without breaking an answer: nobody who is connected finds a closed door.
 
-    On SIGTERM it stops to listen, closes each connection with its next answer, and goes when all
-    are closed, or after `drain_seconds`.
+    On SIGTERM it stops to listen and closes each connection with its next answer; those that are
+    idle after `drain_seconds` are closed, and what was begun is ended.
     """
 
     def __init__(
