@@ -96,7 +96,7 @@ def test_every_kind_of_column_comes_out_in_its_dtype(filled, tmp_path, monkeypat
     [
         (["exprt"], "command line: feedback exprt: no such word; did you mean export?"),
         (["export", "output=x.txt"], "output=x.txt: the name must say the format"),
-        (["export", "output=x.parquet", "model=shp"], "name one of the service's models: shop"),
+        (["export", "output=x.parquet", "name=shp"], "give one of the service's models: shop"),
         (["export", "output=x.parquet", "state=nowhere"], "nowhere/records.sqlite: is not there"),
         (["export"], "output: needs a value"),
     ],
