@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import kinds
 import pandas as pd
 import pytest
 from running import Server, add_key, serving
@@ -66,3 +67,14 @@ def service(wine_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     predicting = add_key(state)
     with serving(wine_bundle, state) as server:
         yield Service(server, full, predicting)
+
+
+@pytest.fixture(scope="session")
+def two_classes(tmp_path_factory: pytest.TempPathFactory):
+    """A server of a model with two classes, what the library answers, and rows as a body."""
+    folder = tmp_path_factory.mktemp("binary")
+    bundle = kinds.train("binary", folder)
+    frame = kinds.fresh("binary")
+    content = kinds.as_body(frame)
+    with serving(bundle, folder / "state", "serving.drain_seconds=0.1") as server:
+        yield server, bigmodel.load(bundle).predict(frame), content

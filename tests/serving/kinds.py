@@ -1,8 +1,10 @@
 """A small bundle of every kind that there is, and rows that it was not trained on."""
 
+import base64
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,3 +100,15 @@ def png(shade: int, seed: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def as_body(frame: pd.DataFrame) -> dict[str, Any]:
+    """The rows as a caller sends them: null, times as text, images in base64."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, bytes):
+            return base64.b64encode(value).decode()
+        return str(value) if isinstance(value, pd.Timestamp) else value
+
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return {"rows": [{name: plain(value) for name, value in row.items()} for row in rows]}

@@ -1,13 +1,11 @@
 """The service gives the numbers of `predict`, for every kind of bundle, over both protocols."""
 
-import base64
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pandas as pd
 import pytest
-from kinds import KINDS, fresh, train
+from kinds import KINDS, as_body, fresh, train
 from running import Server, serving
 from tritonclient.http import InferenceServerClient, InferInput
 
@@ -30,20 +28,12 @@ def test_every_kind_of_bundle_answers_as_predict_does(kind, tmp_path):
     assert "libtorch" not in mapped  # no torch in the process
 
 
-def as_json(frame: pd.DataFrame) -> bytes:
-    def plain(value: object) -> object:
-        return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
-
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return orjson.dumps({"rows": rows}, default=plain)
-
-
 def rows_in_json_get_these_numbers(
     server: Server, kind: str, frame: pd.DataFrame, wanted: pd.DataFrame
 ) -> None:
     with server.client() as client:
-        answer = client.post(f"/v1/models/{kind}/predict", content=as_json(frame))
-        alone = client.post(f"/v1/models/{kind}/predict", content=as_json(frame.tail(1)))
+        answer = client.post(f"/v1/models/{kind}/predict", json=as_body(frame))
+        alone = client.post(f"/v1/models/{kind}/predict", json=as_body(frame.tail(1)))
     assert answer.status_code == 200, answer.text
     check(answer.json()["predictions"], wanted)
     check(alone.json()["predictions"], wanted.tail(1))
