@@ -55,7 +55,7 @@ def test_the_readme_is_right(here):
     ]
     assert len(answers) == 2
     for answer in answers:
-        assert answer["predictions"][0]["prediction"] in (0, 1)
+        assert answer["predictions"][0]["prediction"] in ("benign", "malignant")
     assert answers[0]["predictions"] == answers[1]["predictions"]
     assert json.loads((here / "refused.json").read_text())["error"]["code"] == "key_missing"
     assert (here / "service" / "keys.json").exists()
