@@ -21,6 +21,7 @@ class Beat:
 
     async def start(self) -> None:
         """The first beat, which reads what was used before the start, and then one a second."""
+        self._metrics.refresh()
         await self._settle()
         self._task = asyncio.ensure_future(self._run())
 

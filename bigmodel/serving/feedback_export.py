@@ -17,10 +17,10 @@ from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
 from bigmodel.serving.store import NAME
 
-USAGE = """usage: bigmodel feedback export output=FILE [model=NAME] [state=DIR]
+USAGE = """usage: bigmodel feedback export output=FILE [name=NAME] [state=DIR]
 
   output  ends with .parquet, .csv or .csv.gz
-  model   the model's name; needed when the service has had several
+  name    of the model; needed when the service has had several
   state   the directory that the server keeps its state in"""
 _DTYPES = {"numeric": "float64", "boolean": "boolean", "cost": "float64"}
 _ROWS = 10_000  # in memory at a time, unless one request had more
@@ -30,7 +30,7 @@ select l.request, p.rows, l.row, l.label from labels l join predictions p on p.i
 where p.model = ? order by p.rowid, l.row"""
 
 
-def export(output: str, model: str | None, state: str) -> int:
+def export(output: str, name: str | None, state: str) -> int:
     """Write the rows that have a label, in the order in which they came; returns their number.
 
     The columns are those of the model's newest schema, in its dtypes, then the target. A server
@@ -41,14 +41,14 @@ def export(output: str, model: str | None, state: str) -> int:
     if not path.exists():
         raise UserError(f"{path}: is not there; name the server's directory with state=DIR")
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        schema, name = _schema(db, model, path)
+        schema, model = _schema(db, name, path)
         rows = 0
         with answers_file(output) as append:
-            for frame in _frames(db, name, schema):
+            for frame in _frames(db, model, schema):
                 append(frame)
                 rows += len(frame)
             if not rows:
-                raise UserError(f"{path}: no prediction of the model {name!r} has a label yet")
+                raise UserError(f"{path}: no prediction of the model {model!r} has a label yet")
     print(f"{output}: {rows:,} rows with labels")
     kind = "parquet" if output.endswith(".parquet") else "csv"
     print(f"bigmodel train data={kind} data.path={output} data.target={schema.target.name}")
@@ -72,23 +72,21 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _schema(db: sqlite3.Connection, model: str | None, path: Path) -> tuple[Schema, str]:
+def _schema(db: sqlite3.Connection, name: str | None, path: Path) -> tuple[Schema, str]:
     """The newest schema of the model, and its name, which may be left out when there is one."""
     found: dict[str, bytes] = dict(
         db.execute("select model, schema from versions order by rowid").fetchall()
     )
-    name = next(iter(found), None) if model is None and len(found) < 2 else model
+    name = next(iter(found), None) if name is None and len(found) < 2 else name
     if name is None or name not in found:
         names = ", ".join(found) or "none"
-        raise UserError(f"model={model or '...'}: name one of the service's models: {names}")
+        raise UserError(f"name={name or '...'}: give one of the service's models: {names}")
     return Schema.from_json(orjson.loads(found[name])), name
 
 
 def _frames(db: sqlite3.Connection, model: str, schema: Schema) -> Iterator[pd.DataFrame]:
     if any(column.kind == "image" for column in schema.columns):
-        raise UserError(
-            f"model={model}: the service stores no images, so there is nothing to train"
-        )
+        raise UserError(f"name={model}: the service stores no images, so there is nothing to train")
     rows: list[dict[str, Any]] = []
     labels: list[Any] = []
     known, content = None, []

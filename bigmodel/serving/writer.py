@@ -22,6 +22,7 @@ from bigmodel.serving.store import Store
 _AT_ONCE = 512  # jobs of one commit
 _WAITING = 50_000  # rows of predictions that wait for the disk: more are dropped
 _PRUNE_SECONDS = 10.0
+_COMPLAIN_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 Work = Callable[[Store], Any]
@@ -76,6 +77,7 @@ class Writer:
     def __init__(self, path: Path, max_bytes: int, days: float, watcher: Watcher) -> None:
         self._path, self._limits, self._watcher = path, (max_bytes, days), watcher
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._complained = float("-inf")
         self._put = self._taken = 0  # rows of predictions; each is changed by one thread only
         self._thread = threading.Thread(target=self._run, name="bigmodel-store", daemon=True)
         self._opened: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
@@ -171,16 +173,22 @@ class Writer:
                 for job in jobs:
                     job.outcome = job.work(store)
         except Exception as error:  # noqa: BLE001  nobody else could tell those who wait
-            level = logging.WARNING if isinstance(error, sqlite3.Error) else logging.ERROR
-            _log.log(level, "%s: not written: %s", self._path, error)
+            self._complain(error)
             return error
         return None
+
+    def _complain(self, error: Exception) -> None:
+        """A line in the log, now and then: a full disk must not fill the log, too."""
+        if time.monotonic() - self._complained > _COMPLAIN_SECONDS:
+            self._complained = time.monotonic()
+            level = logging.WARNING if isinstance(error, sqlite3.Error) else logging.ERROR
+            _log.log(level, "%s: not written: %s", self._path, error)
 
     def _prune(self, store: Store) -> None:
         try:
             gone = store.prune()
         except sqlite3.Error as error:
-            _log.warning("%s: nothing could be removed: %s", self._path, error)
+            self._complain(error)
             return
         if gone:
             self._watcher.collected("record", "removed", gone)
