@@ -113,7 +113,7 @@ def peers(given: Any, hidden: Sequence[int], matrix: dict[str, bytes]) -> list[S
 
 def speed(folder: Path, given: Any) -> tuple[list[dict], list[dict]]:
     """Requests a second of each server, by rows and connections."""
-    rounds, seconds = (1, 0.5) if given.quick else (5, 1.5)
+    rounds, seconds = (1, 0.5) if given.quick else (5, 1.0)
     made = bodies()
     us = ours(folder, train(folder, "bench", HIDDEN), "bigmodel", made["named"])
     limits = [constant(f"constant {rows}", 500 * int(rows), made["named"]) for rows in ("1", "64")]
