@@ -51,10 +51,15 @@ def serve(
     `threads` is the number of cores for one run of the network. Raises UserError when the bundle
     or a setting is wrong, BigmodelError when the address cannot be had.
     """
-    from bigmodel.serving.app import App
-    from bigmodel.serving.assemble import assemble
-    from bigmodel.serving.model import Model
-    from bigmodel.serving.server import run
+    try:
+        from bigmodel.serving.app import App
+        from bigmodel.serving.assemble import assemble
+        from bigmodel.serving.model import Model
+        from bigmodel.serving.server import run
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f'serving needs {error.name}, and more; pip install "bigmodel[serve]"'
+        ) from error
 
     _refuse_open_door(serving)
     model = Model(

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -20,7 +21,14 @@ def command(*arguments: str) -> subprocess.CompletedProcess:
 def test_the_help_says_how_to_serve_and_to_ask():
     shown = command("serve", "--help")
     assert shown.returncode == 0
-    for told in ("bundle=", "serving.port", "serving.auth", "keys add", "/docs", "serving.tls"):
+    for told in (
+        "bundle=",
+        "serving.host, .port",
+        "serving.auth",
+        "keys add",
+        "/docs",
+        "serving.tls",
+    ):
         assert told in shown.stdout
 
 
@@ -65,7 +73,7 @@ def test_with_tls_only_https_is_answered(wine_bundle, tmp_path):
     settings = [f"serving.tls.certificate={certificate}", f"serving.tls.key={key}"]
     with serving(wine_bundle, tmp_path, *settings, "serving.drain_seconds=0.1") as server:
         assert server.url.startswith("https://")
-        with server.client(verify=str(certificate)) as client:
+        with server.client(verify=ssl.create_default_context(cafile=certificate)) as client:
             assert client.get("/health/live").status_code == 200
         with pytest.raises(httpx.TransportError):
             httpx.get(server.url.replace("https", "http") + "/health/live", timeout=10)
