@@ -29,7 +29,7 @@ import bigmodel
 from bigmodel.serving import keys_command
 
 COLUMNS, CLASSES, HIDDEN = 30, 10, (256, 256)
-SLOW_HIDDEN = (2048, 2048, 2048)  # some milliseconds a row
+SLOW_HIDDEN = (4096, 4096, 4096)  # some ten milliseconds a row: the load generator is no limit
 DEADLINE = 0.25  # seconds, in the overload
 CONNECTIONS = (1, 16, 64, 256)
 PEERS = ("litserve", "fastapi", "bentoml")

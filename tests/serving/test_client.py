@@ -31,7 +31,10 @@ class Script:
 
     def _run(self) -> None:
         for answer in self._answers:
-            connection, _ = self._listener.accept()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed: nobody asked again
+                return
             with connection:
                 connection.recv(65_536)
                 self.asked += 1
