@@ -1,9 +1,9 @@
 """Whether there is room for one more request: decided before its body is read.
 
 Two things are watched. Requests that wait for the engine: their number times the seconds between
-two answers is how long a new one would take (Little's law), wherever the model runs. And the turn
-of the event loop: a model that answers within it never has two requests waiting, and its queue is
-in the sockets; there the length of the turns says how long a request has already waited.
+two answers is how long a new one would take (Little's law), wherever the model runs. And the event
+loop: where the model runs in it, requests wait in the sockets, unseen, and by how much the loop is
+late says for how long.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from typing import Literal
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.keys import Priority
 
-# how much of the room each priority may fill: low ones are refused first. High keeps a margin,
-# too: an estimate of the mean must leave room for the slow tail
-SHARES: dict[Priority, float] = {"low": 0.5, "normal": 0.75, "high": 0.9}
+# how much of the room each priority may fill: low ones are refused first
+SHARES: dict[Priority, float] = {"low": 0.5, "normal": 0.75, "high": 1.0}
 _MEMORY = 0.99  # of the estimate, per answer: it follows the last hundred
-_ADJACENT = 1e-3  # seconds: turns that are closer than this are one queue
+_MARGIN = 0.5  # of the deadline: what is expected is the mean, the slowest take twice as long
+_PULSE = 0.01  # seconds
 
 Reason = Literal["in_flight", "deadline"]
 
@@ -45,15 +45,15 @@ class Admission:
         self.in_flight = self.working = 0
         self._busy, self._answers = 0.0, 0.0  # seconds with work, and answers in them
         self._changed = 0.0
-        self._turn = _Turn()
+        self._pulse = _Pulse()
 
     def enter(self, priority: Priority) -> None:
         """Count a request in. Raises Shed."""
         share = SHARES[priority]
-        waited = self._turn.waited()
+        waited = self._pulse.waited()
         if self.in_flight >= self._limit * share:
             raise Shed("in_flight", self.expected())
-        if waited + self.expected() > self.deadline * share:
+        if waited + self.expected() > self.deadline * share * _MARGIN:
             raise Shed("deadline", waited + self.expected())
         self.in_flight += 1
 
@@ -90,24 +90,31 @@ class Admission:
         self._changed = now
 
 
-class _Turn:
-    """How long requests have waited in the sockets while the loop did what came before them."""
+class _Pulse:
+    """How long requests have waited in the sockets while the loop did what came before them.
+
+    A timer that comes late tells it: by how much, a request that came meanwhile has waited. It
+    runs only while requests come.
+    """
 
     def __init__(self) -> None:
-        self._start = self._end = self._length = 0.0
-        self._open = False
+        self._due = self._late = 0.0
+        self._runs = self._asked = False
 
     def waited(self) -> float:
-        """Seconds, for a request that the loop has come to now."""
-        now = time.monotonic()
-        if not self._open:
-            if now - self._end > _ADJACENT:
-                self._length = 0.0
-            self._open, self._start = True, now
-            asyncio.get_running_loop().call_soon(self._close)
-        return now - self._start + self._length
+        """Seconds, at most, for a request that the loop has come to now."""
+        self._asked = True
+        if not self._runs:
+            self._runs, self._late = True, 0.0
+            self._wait()
+        return self._late + max(0.0, time.monotonic() - self._due)
 
-    def _close(self) -> None:
-        self._end = time.monotonic()
-        self._length = self._end - self._start
-        self._open = False
+    def _wait(self) -> None:
+        self._due = time.monotonic() + _PULSE
+        asyncio.get_running_loop().call_later(_PULSE, self._beat)
+
+    def _beat(self) -> None:
+        self._late = max(0.0, time.monotonic() - self._due)
+        self._runs, self._asked = self._asked, False
+        if self._runs:
+            self._wait()
