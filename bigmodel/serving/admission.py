@@ -20,7 +20,7 @@ _MEMORY = 0.99  # of the estimate, per answer: it follows the last hundred
 _MARGIN = 0.5  # of the deadline: what is expected is the mean, the slowest take twice as long
 _PULSE = 0.01  # seconds
 
-Reason = Literal["in_flight", "deadline"]
+Reason = Literal["in_flight", "deadline", "late"]
 
 
 class Shed(ApiError):  # noqa: N818  as the other refusals

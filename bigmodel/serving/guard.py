@@ -9,6 +9,8 @@ from bigmodel.serving.http import Request
 from bigmodel.serving.keys import Key
 from bigmodel.serving.limits import Limits
 
+_BEGIN = 0.75  # of the deadline: work that begins later would end after it
+
 
 class Watcher(Protocol):
     """Who is told of what was refused: the metrics."""
@@ -17,22 +19,28 @@ class Watcher(Protocol):
 
 
 class Ticket:
-    """One admitted request: whose it is, and until when (monotonic seconds) it has to be answered.
+    """One admitted request: whose it is, and when (monotonic seconds) its work has to begin.
 
     `begin` when it is complete and valid, before the engine; `release` in a finally.
     """
 
-    __slots__ = ("_admission", "_working", "deadline", "key")
+    __slots__ = ("_admission", "_begin_by", "_watcher", "_working", "key")
 
-    def __init__(self, key: Key, admission: Admission) -> None:
-        self.key, self._admission = key, admission
-        self.deadline = time.monotonic() + admission.deadline
+    def __init__(self, key: Key, admission: Admission, watcher: Watcher) -> None:
+        self.key, self._admission, self._watcher = key, admission, watcher
+        self._begin_by = time.monotonic() + _BEGIN * admission.deadline
         self._working = False
 
     def begin(self) -> None:
         """From now on the request waits for the engine."""
         self._working = True
         self._admission.begin()
+
+    def still(self) -> None:
+        """Raise ApiError 503 when an answer would come too late: others may still get theirs."""
+        if time.monotonic() > self._begin_by:
+            self._watcher.shed("late", self.key.priority)
+            raise Shed("late", 0.0)
 
     def release(self) -> None:
         """The request is over, whatever became of it."""
@@ -72,5 +80,5 @@ class Guard:
             self.limits.give_back(key)
             self._watcher.shed(shed.reason, key.priority)
             raise
-        ticket = request.ticket = Ticket(key, self.admission)
+        ticket = request.ticket = Ticket(key, self.admission, self._watcher)
         return ticket

@@ -5,6 +5,7 @@ from typing import Any
 from bigmodel.serving.errors import ApiError, invalid
 from bigmodel.serving.http import Request, Response, json, loads
 from bigmodel.serving.ids import prediction_ids
+from bigmodel.serving.rows import Batch, Reader
 from bigmodel.serving.service import Service
 
 
@@ -15,7 +16,12 @@ async def predict(service: Service, request: Request) -> Response:
     content = await _content(service, request)
     rows = _rows(content, service.settings.limits.rows)
     parameters = model.parameters.read(content.get("parameters"))
-    answers = await model.answer(lambda reader: reader.rows(rows), len(rows), parameters)
+
+    def read(reader: Reader) -> Batch:
+        request.ticket.still()
+        return reader.rows(rows)
+
+    answers = await model.answer(read, len(rows), parameters)
     ids = prediction_ids(len(rows))
     service.collector.predicted(request, ids, rows, answers.objects)
     return json(

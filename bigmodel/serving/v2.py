@@ -9,6 +9,7 @@ from bigmodel.serving.errors import invalid
 from bigmodel.serving.http import Request, Response, json, loads
 from bigmodel.serving.ids import prediction_ids
 from bigmodel.serving.model import Model
+from bigmodel.serving.rows import Batch, Reader
 from bigmodel.serving.service import Service
 from bigmodel.serving.table import DATATYPES, MATRIX, place, table_of
 
@@ -53,9 +54,12 @@ async def infer(service: Service, request: Request) -> Response:
     table = table_of(
         tensors.read(content.get("inputs"), binary), reader.needed, reader.plain, limits.rows
     )
-    answers = await model.answer(
-        lambda reader: reader.columns(table.columns, len(table), place), len(table), parameters
-    )
+
+    def read(reader: Reader) -> Batch:
+        request.ticket.still()
+        return reader.columns(table.columns, len(table), place)
+
+    answers = await model.answer(read, len(table), parameters)
     ids = prediction_ids(len(table))
     service.collector.predicted(request, ids, table, answers.objects)
     told = {"model_name": model.name, "model_version": model.version}

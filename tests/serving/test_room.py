@@ -4,12 +4,15 @@ import asyncio
 import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from running import Server, add_key, serving
 
 from bigmodel.serving.admission import Admission, Shed
+from bigmodel.serving.auth import ANYONE
+from bigmodel.serving.guard import Ticket
 
 PREDICT = "/v1/models/wine/predict"
 
@@ -130,5 +133,21 @@ def test_a_blocked_loop_refuses_what_has_waited_in_the_sockets():
             with suppress(Shed):
                 return admission.enter("normal")
         raise AssertionError("never let in again")
+
+    asyncio.run(run())
+
+
+def test_work_that_would_end_too_late_is_not_begun():
+    async def run() -> None:
+        told = []
+        admission = Admission(limit=10, deadline=0.04)
+        admission.enter("normal")
+        ticket = Ticket(ANYONE, admission, SimpleNamespace(shed=lambda *what: told.append(what)))
+        await asyncio.sleep(0.04)
+        with pytest.raises(Shed):
+            ticket.still()
+        assert told == [("late", "normal")]
+        ticket.release()
+        assert admission.in_flight == 0
 
     asyncio.run(run())
