@@ -101,6 +101,7 @@ def _paths(model: Model) -> Node:
     base, target = f"/v1/models/{model.name}", model.schema.target
     rows = {"type": "array", "items": row_schema(model.reader.needed), "minItems": 1}
     body = _object(rows=rows, optional={"parameters": model.parameters.schema})
+    body["additionalProperties"] = False
     answer = _object(
         predictions={"type": "array", "items": _prediction(target)},
         model_version=_TEXT,

@@ -1,6 +1,7 @@
 """The process around the application: its socket, its signals, its end."""
 
 import asyncio
+import resource
 import socket
 from types import FrameType
 
@@ -12,10 +13,13 @@ from bigmodel.serving.app import App
 from bigmodel.serving.protocol import Protocol
 from bigmodel.serving.settings import Serving
 
+_OTHER_FILES = 256  # libraries, the store, the log, and those that are just being accepted
+
 
 def run(app: App, settings: Serving) -> None:
     """Listen and answer until SIGTERM or Ctrl-C, then end what was begun."""
     secured = tls.context(settings.tls)
+    _allow_files(settings.limits.connections + _OTHER_FILES)
     listener = _listener(settings)
     host, port = listener.getsockname()[:2]
     scheme = "https" if secured else "http"
@@ -39,6 +43,14 @@ def run(app: App, settings: Serving) -> None:
         ssl_context_factory=None if secured is None else lambda *_: secured,
     )
     Server(config, app, settings.drain_seconds, listener).run([listener])
+
+
+def _allow_files(wanted: int) -> None:
+    """Each connection is an open file: more of them than shells allow, as far as we may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listener(settings: Serving) -> socket.socket:

@@ -13,6 +13,7 @@ from bigmodel.serving.tensors import Tensor
 
 MATRIX = "numeric"  # one tensor for all columns that are just numbers, in their order
 
+# a missing value is NaN in a tensor of numbers, and the empty text in one of texts
 DATATYPES = {
     "numeric": "FP64",
     "cost": "FP64",

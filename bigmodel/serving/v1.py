@@ -82,7 +82,9 @@ async def _content(service: Service, request: Request) -> dict[str, Any]:
 
 
 def _rows(content: dict[str, Any], most: int) -> list[dict[str, Any]]:
-    """The rows of a body, at least one and at most `most` of them."""
+    """The rows of a body that has no more than it may: at least one, at most `most`."""
+    for name in content.keys() - {"rows", "parameters"}:
+        raise invalid("a body has rows, and may have parameters; nothing else", name[:100])
     rows = content.get("rows")
     if not isinstance(rows, list) or not rows:
         raise invalid('give the rows as a list of objects: {"rows": [{column: value}]}', "rows")

@@ -30,6 +30,7 @@ BODIES = {
     "no rows": (b"{}", 422, "invalid", "rows"),
     "empty rows": (b'{"rows": []}', 422, "invalid", "rows"),
     "rows as object": (b'{"rows": {"ash": 1}}', 422, "invalid", "rows"),
+    "a mistyped key": (b'{"rows": [{}], "paramters": {}}', 422, "invalid", "paramters"),
     "a row as number": (b'{"rows": [3]}', 422, "invalid", "rows[0]"),
     "a row as list": (b'{"rows": [[1, 2]]}', 422, "invalid", "rows[0]"),
 }
