@@ -33,6 +33,13 @@ def evaluate(argv: list[str]) -> int:
     return entry.main(argv)
 
 
+def serve(argv: list[str]) -> int:
+    """answer over HTTP: bundle=DIR"""
+    from bigmodel import serve as entry
+
+    return entry.main(argv)
+
+
 def preview(argv: list[str]) -> int:
     """a picture of what an augmentation does: augment=NAME data=images data.path=PATH"""
     from bigmodel import preview as entry
@@ -79,9 +86,26 @@ def cache(argv: list[str]) -> int:
     return cache_command.main(argv)
 
 
+def keys(argv: list[str]) -> int:
+    """who may ask the service: add name=NAME, list, revoke ID"""
+    from bigmodel.serving import keys_command
+
+    return keys_command.main(argv)
+
+
+def feedback(argv: list[str]) -> int:
+    """the rows and labels that a service has collected, to train on: export output=FILE"""
+    from bigmodel.serving import feedback_export
+
+    return feedback_export.main(argv)
+
+
 VERBS: dict[str, Verb] = {
     verb.__name__.rstrip("_"): verb
-    for verb in (train, predict, evaluate, preview, check, list_, copy, inspect, cache)
+    for verb in (
+        *(train, predict, evaluate, serve, preview, check),
+        *(list_, copy, inspect, cache, keys, feedback),
+    )
 }
 
 

@@ -42,7 +42,7 @@ def told(path: Path | str) -> Iterator[None]:
 
 
 @contextmanager
-def atomic(path: Path | str, mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic(path: Path | str, mode: str = "wb", permissions: int = 0o644) -> Iterator[IO[Any]]:
     """Open a file that appears at `path`, complete and synced, only when the block ends well.
 
     The temporary file stands in the target's own directory: a rename across file systems would
@@ -61,7 +61,7 @@ def atomic(path: Path | str, mode: str = "wb") -> Iterator[IO[Any]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o644)  # mkstemp gives 0600
+            temporary.chmod(permissions)  # mkstemp gives 0600
             temporary.replace(path)
             sync(path.parent)
         finally:

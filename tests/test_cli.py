@@ -37,6 +37,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         (["train", "model=mpl"], 2),
         (["copy", "model/mpl"], 2),
         (["cache"], 0),
+        (["keys", "list"], 0),
     ],
 )
 def test_quick_answers_import_nothing_heavy(here, arguments, code):

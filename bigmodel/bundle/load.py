@@ -66,7 +66,7 @@ class Bundle:
             answer: dict[str, Any] = {"prediction": self.postprocess.values(output)}
         else:
             probabilities = self.postprocess.probabilities(output)
-            codes = self.postprocess.codes(probabilities, rows)
+            codes = self._codes(probabilities, rows)
             answer = {"prediction": self.postprocess.labels(codes).array}
             for name, column in zip(self.schema.target.classes, probabilities.T, strict=True):
                 answer[f"probability/{name}"] = column
@@ -84,8 +84,11 @@ class Bundle:
         output = self._output(rows)
         if self.schema.target.task == "regression":
             return output, None
-        codes = self.postprocess.codes(self.postprocess.probabilities(output), rows)
+        codes = self._codes(self.postprocess.probabilities(output), rows)
         return self.postprocess.calibrated(output), codes
+
+    def _codes(self, probabilities: NDArray[np.float64], rows: pd.DataFrame) -> NDArray[np.int64]:
+        return self.postprocess.codes(probabilities, self.postprocess.cost_columns(rows))
 
     def _output(self, rows: pd.DataFrame) -> NDArray[np.float32]:
         return self.engine.run(self.encoder.transform(rows))

@@ -53,15 +53,22 @@ class Postprocess:
         """(n, 1) standardised outputs of a regression to (n,) values in the target's units."""
         return self.target.offset + self.target.scale * output[:, 0].astype(np.float64)
 
-    def codes(self, probabilities: Floats, rows: pd.DataFrame) -> NDArray[np.int64]:
+    def codes(
+        self, probabilities: Floats, costs: Mapping[str, NDArray[np.float64]]
+    ) -> NDArray[np.int64]:
         """The answer to each row as a class code, (n,): the most probable, or the cheapest.
 
-        `rows` are the raw rows, for their costs. Raises UserError where a cost is missing.
+        `costs` are the columns that the decision asks for, (n,) each: those of `cost_columns`.
         """
         if self.costs is None:
             codes: NDArray[np.int64] = probabilities.argmax(axis=1)
             return codes
-        columns = {name: rows[name].to_numpy(dtype=np.float64) for name in self.costs.columns}
+        return self.costs.of(costs, len(probabilities)).decide(probabilities[:, 1])
+
+    def cost_columns(self, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """The columns of the raw rows that hold costs. Raises UserError where one is missing."""
+        names = () if self.costs is None else self.costs.columns
+        columns = {name: rows[name].to_numpy(dtype=np.float64) for name in names}
         for name, values in columns.items():
             if np.isnan(values).any():
                 row = rows.index[int(np.isnan(values).argmax())]
@@ -69,8 +76,7 @@ class Postprocess:
                     f"row {row}: column {name!r} has no value, and the decision needs its cost; "
                     "fill the cell"
                 )
-        costs = self.costs.of(columns, len(rows))
-        return costs.decide(probabilities[:, 1])
+        return columns
 
     def labels(self, codes: NDArray[np.int64]) -> "pd.Series[Any]":
         """The class of each row, as the target's own dtype."""
@@ -130,7 +136,7 @@ class Postprocess:
 
 
 def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and bool(0 < value < np.inf)
+    return isinstance(value, int | float | np.number) and bool(1e-30 < value < 1e30)
 
 
 def _per_class(values: Any, target: Target) -> tuple[float, ...]:

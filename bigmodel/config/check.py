@@ -22,6 +22,9 @@ ROOTS = {
     "train": "bigmodel.train:Settings",
     "predict": "bigmodel.predict:predict",
     "evaluate": "bigmodel.evaluate:evaluate",
+    "serve": "bigmodel.serve:serve",
+    "keys": "bigmodel.serving.keys_command:add",
+    "feedback": "bigmodel.serving.feedback_export:export",
 }
 MADE = (
     "weighting",

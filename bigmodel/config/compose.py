@@ -117,7 +117,7 @@ def swept(made: Any, entry: str, overrides: list[str], multirun: bool) -> Sweep 
 
 
 def compose(entry: str, overrides: list[str], directory: Path | None = None) -> DictConfig:
-    """The config of `entry` (train, predict, evaluate), checked, without its `hydra` node.
+    """The config of `entry` (train, predict, evaluate, serve), checked, without its `hydra` node.
 
     Raises `UserError`, one line per mistake.
     """

@@ -5,7 +5,9 @@ in training and in serving; it works row by row: a row's numbers never depend on
 Its whole state is plain JSON and a few arrays.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from bigmodel.data.encodings import CategoryEncoding, NumberEncoding, numbers
 from bigmodel.data.image.decode import Pixels, Shape
 from bigmodel.data.image.frames import ImageEncoding
 from bigmodel.data.learn import Encoding, learn_column
+from bigmodel.data.quantile_maps import FEW, QuantileMaps
 from bigmodel.data.quantiles import Floats, QuantileMap
 from bigmodel.data.schema import Schema
 from bigmodel.data.text.encoding import TextEncoding
@@ -87,7 +90,7 @@ class Encoder:
             next((encoding for encoding in found if isinstance(encoding, ImageEncoding)), None),
         )
 
-    @property
+    @cached_property
     def n_numeric(self) -> int:
         """How many numbers a row gets."""
         return len(self.numeric_names)
@@ -113,9 +116,7 @@ class Encoder:
         `image` are the pixels, where they are decoded already.
         """
         columns = [numbers(frame[encoding.name]) for encoding in self.numeric]
-        numeric = np.empty((len(frame), self.n_numeric), dtype=np.float32)
-        blocks = [slice(at, at + _BLOCK) for at in range(0, len(frame), _BLOCK)]
-        in_threads(lambda rows: self._write([c[rows] for c in columns], numeric[rows]), blocks)
+        numeric = self.encode_numbers(columns, len(frame))
         categorical = np.empty((len(frame), len(self.categorical)), dtype=np.int32)
         for index, category in enumerate(self.categorical):
             categorical[:, index] = category.codes(frame[category.name])
@@ -124,13 +125,53 @@ class Encoder:
             image = self.image.pixels(frame[self.image.name])
         return Encoded(numeric, categorical, tokens, image)
 
+    def encode_numbers(self, columns: Sequence[Floats], rows: int) -> NDArray[np.float32]:
+        """(rows, n_numeric) from the columns of `self.numeric`, (rows,) each."""
+        if 0 < rows <= FEW and columns:
+            return self.encode_matrix(np.stack(columns, axis=1))
+        out = np.empty((rows, self.n_numeric), dtype=np.float32)
+        blocks = [slice(at, at + _BLOCK) for at in range(0, rows, _BLOCK)]
+        in_threads(lambda block: self._write([c[block] for c in columns], out[block]), blocks)
+        return out
+
+    def encode_matrix(self, values: Floats) -> NDArray[np.float32]:
+        """The same from a matrix (rows, columns) float64, such as the few rows of a request."""
+        if len(values) > FEW:
+            return self.encode_numbers(list(values.T), len(values))
+        if not self.numeric:
+            return np.empty((len(values), 0), dtype=np.float32)
+        if not self._wide:
+            return self._scores(values).astype(np.float32)
+        out = np.empty((len(values), self.n_numeric), dtype=np.float32)
+        out[:, self._starts] = self._scores(values)
+        for index, encoding, of_it in self._wide:
+            encoding.write_rest(values[:, index], out[:, of_it])
+        return out
+
     def _write(self, columns: list[Floats], out: NDArray[np.float32]) -> None:
         """Encode a block of rows of the numeric columns."""
-        at = 0
-        for encoding, values in zip(self.numeric, columns, strict=True):
-            width = len(encoding.outputs)
-            encoding.write(values, out[:, at : at + width])
-            at += width
+        for encoding, start, values in zip(self.numeric, self._starts, columns, strict=True):
+            encoding.write(values, out[:, start : start + len(encoding.outputs)])
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where the numbers of each numeric column start."""
+        widths = [len(encoding.outputs) for encoding in self.numeric]
+        return [0, *accumulate(widths)][: len(widths)]
+
+    @cached_property
+    def _wide(self) -> list[tuple[int, NumberEncoding, slice]]:
+        """The numeric columns with more than a score: index, encoding, where their numbers are."""
+        widths = [len(encoding.outputs) for encoding in self.numeric]
+        return [
+            (index, encoding, slice(self._starts[index], self._starts[index] + widths[index]))
+            for index, encoding in enumerate(self.numeric)
+            if widths[index] > 1
+        ]
+
+    @cached_property
+    def _scores(self) -> QuantileMaps:
+        return QuantileMaps([encoding.scores for encoding in self.numeric])
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Plain JSON values and arrays; `from_state` gives an equal encoder back."""

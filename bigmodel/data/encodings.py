@@ -1,5 +1,6 @@
 """How one column becomes numbers: what is fitted, and what is applied."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,6 +44,10 @@ class NumberEncoding:
     def write(self, values: Floats, out: NDArray[np.float32]) -> None:
         """Encode values (n,) into `out`, (n, len(outputs))."""
         out[:, 0] = self.scores(values)
+        self.write_rest(values, out)
+
+    def write_rest(self, values: Floats, out: NDArray[np.float32]) -> None:
+        """Encode all but the score, which is the first column of `out`."""
         for index, cycle in enumerate(self.cycles):
             angle = np.mod(values, CYCLES[cycle]) * (2 * np.pi / CYCLES[cycle])
             for offset, wave in enumerate(_WAVES.values()):
@@ -70,13 +75,18 @@ class CategoryEncoding:
     def codes(self, values: "pd.Series[Any]") -> NDArray[np.int32]:
         """The code of each value, (n,)."""
         found = levels(values)
-        known = [self._codes.get(text, 0) for text in found.texts]
-        last = self.cardinality - 1 if self.missing else 0  # a level of -1 stands for missing
-        return np.array([*known, last], dtype=np.int32)[found.codes]
+        return self.codes_of([*found.texts, None])[found.codes]  # a level of -1: the last, missing
+
+    def codes_of(self, texts: Iterable[str | None]) -> NDArray[np.int32]:
+        """The code of each text, None where it is missing, (n,)."""
+        return np.array([self._codes.get(text, 0) for text in texts], dtype=np.int32)
 
     @cached_property
-    def _codes(self) -> dict[str, int]:
-        return {category: code for code, category in enumerate(self.categories, start=1)}
+    def _codes(self) -> dict[str | None, int]:
+        known: dict[str | None, int] = {}
+        known.update((category, code) for code, category in enumerate(self.categories, start=1))
+        known[None] = self.cardinality - 1 if self.missing else 0
+        return known
 
 
 def frequent(counted: list[tuple[str, int]]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,22 +49,31 @@ class QuantileMap:
         if len(self.knots) == 1:
             return np.where(missing, 0.0, self.scores[0])
         inside = np.clip(values, self.knots[0], self.knots[-1])
-        left = _search(self.knots[1:-1], inside)
-        inside -= self.knots.take(left)
-        inside /= self._widths.take(left)
-        inside *= self._rises.take(left)
-        inside += self.scores.take(left)
+        self.lines.follow(inside, _search(self.knots[1:-1], inside))
         if missing.any():
             inside[missing] = 0.0
         return inside
 
     @cached_property
-    def _widths(self) -> Floats:
-        return np.diff(self.knots)
+    def lines(self) -> "Lines":
+        """The pieces of the map, one from each knot to the next."""
+        return Lines(self.knots, self.scores, np.diff(self.knots), np.diff(self.scores))
 
-    @cached_property
-    def _rises(self) -> Floats:
-        return np.diff(self.scores)
+
+class Lines(NamedTuple):
+    """Straight lines: each starts at a knot and a score, and has a width and a rise."""
+
+    knots: Floats
+    scores: Floats
+    widths: Floats
+    rises: Floats
+
+    def follow(self, values: Floats, line: NDArray[np.intp]) -> None:
+        """Replace `values` (n,) by the score on the line that each is on, in place."""
+        values -= self.knots.take(line)
+        values /= self.widths.take(line)
+        values *= self.rises.take(line)
+        values += self.scores.take(line)
 
 
 def ordered_sample(values: Floats) -> Floats:

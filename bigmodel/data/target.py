@@ -95,14 +95,14 @@ def encode_target(values: "pd.Series[Any]", target: Target) -> Labels:
         return ((numbers - target.offset) / target.scale).astype(np.float32)
     codes_of = {name: code for code, name in enumerate(target.classes)}
     places, distinct = _distinct(values)
-    codes = np.array([codes_of.get(_same(value, target), -1) for value in distinct])[places]
+    codes = np.array([codes_of.get(class_of(value, target), -1) for value in distinct])[places]
     if (codes < 0).any():
         position = int((codes < 0).argmax())
         raise Mismatch(position, values.iloc[position], "a class that the model knows")
     return codes.astype(np.int64)
 
 
-def _same(value: Any, target: Target) -> str:
+def class_of(value: Any, target: Target) -> str:
     """A label as the schema writes it: 1.0 in a file may be 1 in the schema."""
     if target.dtype == "bool":
         return str(value).strip().capitalize()

@@ -68,10 +68,10 @@ def test_a_missing_cost_is_named_where_the_decision_is_made():
     post = Postprocess(target, costs=Costs(1.0, "fn"))
     even = np.full((2, 2), 0.5)
     rows = pd.DataFrame({"fn": [3.0, 0.5]}, index=[7, 8])
-    assert post.codes(even, rows).tolist() == [1, 0]
+    assert post.codes(even, post.cost_columns(rows)).tolist() == [1, 0]
     rows.loc[8, "fn"] = np.nan
     with pytest.raises(UserError, match="row 8: column 'fn' has no value, and the decision needs"):
-        post.codes(even, rows)
+        post.cost_columns(rows)
 
 
 @pytest.fixture(scope="module")

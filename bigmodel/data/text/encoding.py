@@ -63,18 +63,28 @@ class TextEncoding:
                 self._column(plain(frame[name].iloc[rows]), share)
                 for name, share in zip(self.columns, self.shares, strict=True)
             ]
-            for row, texts in zip(out[rows], zip(*columns, strict=True), strict=True):
-                ids = self._joined(texts)
-                row[: len(ids)] = ids
+            self._write(columns, out[rows])
+        return out
+
+    def tokens(self, columns: Sequence[Sequence[str]]) -> NDArray[np.int32]:
+        """The same for texts in lists, one list of n for each of `self.columns`; "" if missing."""
+        out = np.zeros((len(columns[0]), self.length), dtype=np.int32)
+        self._write(list(map(self._ids, columns, self.shares)), out)
         return out
 
     def _column(self, values: "pd.Series[Any]", share: int) -> list[Sequence[int]]:
         found = levels(values)
-        texts = [text.strip()[: share * _LONGEST_TOKEN] for text in found.texts.tolist()]
-        empty = self.vocabulary.empty
-        known = [ids[:share] or empty for ids in self.vocabulary.ids(texts)]
-        known.append(empty)  # a level of -1 stands for missing
+        known = self._ids([*found.texts.tolist(), ""], share)  # a level of -1: the last, missing
         return [known[code] for code in found.codes.tolist()]
+
+    def _ids(self, texts: Sequence[str], share: int) -> list[Sequence[int]]:
+        cut = [text.strip()[: share * _LONGEST_TOKEN] for text in texts]
+        return [ids[:share] or self.vocabulary.empty for ids in self.vocabulary.ids(cut)]
+
+    def _write(self, columns: list[list[Sequence[int]]], out: NDArray[np.int32]) -> None:
+        for row, texts in zip(out, zip(*columns, strict=True), strict=True):
+            ids = self._joined(texts)
+            row[: len(ids)] = ids
 
     def _joined(self, texts: tuple[Sequence[int], ...]) -> list[int]:
         ids = [*self.vocabulary.start, *texts[0]]

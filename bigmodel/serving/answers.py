@@ -1,0 +1,61 @@
+"""From the network's output to what the caller gets, number for number as `predict` gives it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bigmodel.data.schema import Target
+from bigmodel.serving.parameters import Parameters
+from bigmodel.serving.rows import Batch
+
+
+@dataclass(frozen=True)
+class Answers:
+    """`predictions` (n,) in the target's own type; `probabilities` (n, K), None for a number."""
+
+    predictions: list[Any]
+    probabilities: NDArray[np.float64] | None
+    parameters: Parameters
+
+    @cached_property
+    def objects(self) -> list[dict[str, Any]]:
+        """One JSON object a row: `prediction`, and `probabilities` by class."""
+        table = self.probabilities
+        if table is None or not self.parameters.probabilities:
+            return [{"prediction": value} for value in self.predictions]
+        classes, most = self.parameters.postprocess.target.classes, self.parameters.top_k
+        if most is None:
+            shares = [dict(zip(classes, row, strict=True)) for row in table.tolist()]
+        else:
+            order = np.argsort(-table, axis=1, kind="stable")[:, :most]
+            shares = [
+                {classes[code]: row[code] for code in codes}
+                for row, codes in zip(table.tolist(), order.tolist(), strict=True)
+            ]
+        return [
+            {"prediction": value, "probabilities": share}
+            for value, share in zip(self.predictions, shares, strict=True)
+        ]
+
+
+class Answering:
+    """Makes the answers for one target; its classes are made into their type once."""
+
+    def __init__(self, target: Target, labels: list[Any]) -> None:
+        self._regression, self._labels = target.task == "regression", labels
+
+    def answers(self, batch: Batch, output: NDArray[np.float32], parameters: Parameters) -> Answers:
+        """The answers to a batch, of whose rows the network's output is (n, n_outputs)."""
+        post = parameters.postprocess
+        if self._regression:
+            return Answers(post.values(output).tolist(), None, parameters)
+        probabilities = post.probabilities(output)
+        if parameters.threshold is None:
+            codes = post.codes(probabilities, batch.costs)
+        else:
+            codes = (probabilities[:, 1] >= parameters.threshold).astype(np.int64)
+        labels = self._labels
+        return Answers([labels[code] for code in codes.tolist()], probabilities, parameters)

@@ -1,0 +1,128 @@
+"""What of the traffic is kept: sampled predictions, without what must not be stored, and labels."""
+
+import sqlite3
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import orjson
+
+from bigmodel.data.schema import Schema
+from bigmodel.errors import UserError
+from bigmodel.serving import labels
+from bigmodel.serving.errors import ApiError
+from bigmodel.serving.http import Request
+from bigmodel.serving.store import Predictions, Store
+from bigmodel.serving.writer import Watcher, Writer
+
+_JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
+class Collector:
+    """Keeps the share `sample` of the requests and all feedback, by way of `writer`.
+
+    The columns `redact` are never stored, and no images: a bundle's images are too large.
+    """
+
+    def __init__(
+        self, writer: Writer, sample: float, redact: Sequence[str], watcher: Watcher
+    ) -> None:
+        self._writer, self._watcher = writer, watcher
+        self._sample, self._redact = sample, frozenset(redact)
+        self._hidden: dict[str, frozenset[str]] = {}  # columns, by version
+
+    def serves(self, model: str, version: str, schema: Schema) -> None:
+        """A version will answer from now on; UserError when it lacks a column to redact.
+
+        A mistyped name there would store what nobody may see.
+        """
+        known = {column.name for column in schema.columns}
+        unknown = sorted(self._redact - known)
+        if unknown:
+            raise UserError(
+                f"serving.collect.redact: the model {model!r} has no column {unknown[0]!r}; "
+                f"its columns are {', '.join(sorted(known))}"
+            )
+        images = {column.name for column in schema.columns if column.kind == "image"}
+        self._hidden[version] = self._redact | images
+        content = orjson.dumps(schema.to_json())
+        self._writer.later(lambda store: store.add_version(model, version, content), rows=0)
+
+    def close(self) -> None:
+        """Write what is left and close the store."""
+        self._writer.stop()
+
+    def predicted(
+        self,
+        request: Request,
+        ids: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        answers: Sequence[Any],
+    ) -> None:
+        """Remember answers of `request.model`, never waiting.
+
+        `ids` are REQUEST-0, REQUEST-1, ... in the order of the rows.
+        """
+        request.rows = len(ids)
+        request_id = ids[0].rpartition("-")[0]
+        if self._sample < 1 and zlib.crc32(request_id.encode()) >= self._sample * 2**32:
+            return
+        model = request.model
+        head = (request_id, time.time(), model.name, model.version, request.key or "", len(ids))
+        hidden = self._hidden[model.version]
+        self._writer.later(partial(_store, head, rows, answers, hidden), rows=len(ids))
+
+    async def feedback(self, request: Request, content: Any) -> dict[str, int]:
+        """Store the feedback on `request.model` that a body's JSON `content` holds.
+
+        Comes back when it is on the disk, with how many labels were new (`stored`), how many were
+        there before (`known`), and for how many of all the prediction is stored (`joined`).
+        Raises ApiError: 422 when it is no feedback, 409 when another label was there, 507 when
+        the disk refuses.
+        """
+        model = request.model
+        target = model.schema.target
+        given = labels.parse(content, target, model.name, request.key or "")
+        try:
+            outcomes = await self._writer.now(lambda store: store.add_labels(given))
+        except sqlite3.Error as error:
+            self._watcher.collected("label", "refused", len(given))
+            raise _refused(error) from error
+        for position, (outcome, _) in enumerate(outcomes):
+            if outcome in ("conflict", "foreign"):
+                raise labels.refusal(outcome, content, position)
+        self._watcher.collected("label", "stored", len(outcomes))
+        return {
+            "stored": sum(outcome == "new" for outcome, _ in outcomes),
+            "known": sum(outcome == "known" for outcome, _ in outcomes),
+            "joined": sum(joined for _, joined in outcomes),
+        }
+
+
+def _store(
+    head: tuple[Any, ...],
+    rows: Sequence[Mapping[str, Any]],
+    answers: Sequence[Any],
+    hidden: frozenset[str],
+    store: Store,
+) -> None:
+    """In the writing thread: what costs time is not done while others wait for the loop."""
+    kept: Sequence[Any] = rows
+    if hidden:
+        kept = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
+    texts = (orjson.dumps(part, default=_plain, option=_JSON) for part in (kept, answers))
+    store.add_predictions(Predictions(*head, *texts))
+
+
+def _plain(value: Any) -> Any:
+    """Sequences that make their elements when asked; anything else as its text."""
+    return list(value) if isinstance(value, Sequence) else str(value)
+
+
+def _refused(error: sqlite3.Error) -> ApiError:
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+        again = ((b"retry-after", b"1"),)
+        return ApiError(503, "store_busy", "nothing was stored: try again in 1 s", headers=again)
+    return ApiError(507, "store_full", "nothing was stored: the service's disk refuses")

@@ -1,0 +1,132 @@
+"""Where a model's work is done: in the event loop, or beside it.
+
+A fast model answers at once: any queue or thread would cost more than the model. A slower network
+gains by answering together what came together. A slow one leaves the loop to a few threads, so
+that the loop can go on to refuse what would only wait.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bigmodel.bundle.engine import Engine, available_cores
+from bigmodel.data.encoder import Encoded
+from bigmodel.serving.answers import Answers
+from bigmodel.serving.errors import ApiError
+from bigmodel.serving.rows import Batch
+
+Mode = Literal["inline", "queue", "threads"]
+Read = Callable[[], Batch]  # checks and encodes the rows
+Finish = Callable[[Batch, NDArray[np.float32]], Answers]
+
+INLINE, QUEUE = 0.0003, 0.002  # seconds of one row, up to which a mode is the best
+_TOGETHER = 256  # rows in a run: more would make the first of them wait
+
+
+def mode_of(seconds: float) -> Mode:
+    """The mode for a model that takes so many seconds for a row."""
+    if seconds <= INLINE:
+        return "inline"
+    return "queue" if seconds <= QUEUE else "threads"
+
+
+class Executor:
+    """Runs the work of one model: check, encode, network, answer.
+
+    `row_seconds` is what each further row costs: a request that would hold the loop for longer
+    than `QUEUE` goes to the threads in any mode. At most `waiting` requests wait for these.
+    """
+
+    def __init__(self, engine: Engine, mode: Mode, row_seconds: float, waiting: int) -> None:
+        self.mode = mode
+        self._engine = engine
+        self._most_rows = 0 if mode == "threads" else max(1, int(QUEUE / max(row_seconds, 1e-9)))
+        self._queue = Queue(engine)
+        self._threads = available_cores()
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
+        self._most, self._in_threads = waiting + self._threads, 0
+
+    async def run(self, read: Read, finish: Finish, rows: int) -> Answers:
+        """The answers. Raises what `read` raises, and ApiError 503 when too many wait."""
+        if rows > self._most_rows:
+            return await self._beside(read, finish)
+        batch = read()
+        if self.mode == "queue":
+            return finish(batch, await self._queue.output(batch.encoded))
+        return finish(batch, self._engine.run(batch.encoded))
+
+    async def _beside(self, read: Read, finish: Finish) -> Answers:
+        if self._in_threads >= self._most:
+            raise ApiError(
+                503, "busy", "too many requests wait for this model; try again",
+                headers=((b"retry-after", b"1"),),
+            )  # fmt: skip
+        self._in_threads += 1
+
+        def work() -> Answers:
+            batch = read()
+            return finish(batch, self._engine.run(batch.encoded))
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._in_threads -= 1
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=False)
+
+
+class Queue:
+    """Batches without waiting: what comes within one turn of the loop runs together."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: list[tuple[Encoded, asyncio.Future[NDArray[np.float32]]]] = []
+
+    async def output(self, encoded: Encoded) -> NDArray[np.float32]:
+        """The network's output for these rows, (n, n_outputs)."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        future: asyncio.Future[NDArray[np.float32]] = loop.create_future()
+        self._waiting.append((encoded, future))
+        return await future
+
+    def _flush(self) -> None:
+        taken, self._waiting = self._waiting, []
+        while taken:
+            rows = count = 0
+            while count < len(taken) and (not rows or rows < _TOGETHER):
+                rows += len(taken[count][0].numeric)
+                count += 1
+            self._run(taken[:count])
+            taken = taken[count:]
+
+    def _run(self, items: list[tuple[Encoded, asyncio.Future[NDArray[np.float32]]]]) -> None:
+        try:
+            output = self._engine.run(_together([encoded for encoded, _ in items]))
+        except Exception as error:  # noqa: BLE001 (each of those who wait is told)
+            for _, future in items:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        at = 0
+        for encoded, future in items:
+            end = at + len(encoded.numeric)
+            if not future.done():
+                future.set_result(output[at:end])
+            at = end
+
+
+def _together(parts: list[Encoded]) -> Encoded:
+    if len(parts) == 1:
+        return parts[0]
+    names = parts[0].named()
+    return Encoded(
+        **{name: np.concatenate([part.named()[name] for part in parts]) for name in names}
+    )

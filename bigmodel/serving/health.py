@@ -1,0 +1,22 @@
+"""What operations ask: does the process live, may it get requests, what do its figures say."""
+
+from bigmodel.serving.errors import ApiError
+from bigmodel.serving.http import Request, Response, json
+from bigmodel.serving.service import Service
+
+
+async def live(service: Service, request: Request) -> Response:
+    """The process answers."""
+    return json({"live": True})
+
+
+async def ready(service: Service, request: Request) -> Response:
+    """New requests are welcome: 503 once the service is about to end."""
+    if service.draining:
+        raise ApiError(503, "draining", "this server is about to end; ask another one")
+    return json({"ready": True})
+
+
+async def metrics(service: Service, request: Request) -> Response:
+    """All figures as Prometheus reads them."""
+    return Response(service.metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")

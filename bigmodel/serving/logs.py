@@ -1,0 +1,96 @@
+"""The service's log: one JSON object a line on standard error.
+
+Lines are gathered and written by a thread, several times a second: no request waits for whoever
+reads the log. What callers send (headers, bodies, the free part of paths) is never logged.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from bigmodel.serving.http import Request
+
+_EVERY = 0.2  # seconds
+_MOST = 50_000  # lines that wait for the reader: more are dropped
+_STANDARD_ERROR = 2
+
+
+class Log(logging.Handler):
+    """Takes what the program logs, and a line for each request. `close` writes what is left."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.dropped = 0
+        self._lines: deque[bytes] = deque()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="bigmodel-log", daemon=True)
+        self._thread.start()
+
+    def install(self) -> None:
+        """From now on everything that the program logs comes here."""
+        root = logging.getLogger()
+        root.handlers[:] = [self]
+        root.setLevel(logging.INFO)
+
+    def answered(self, request: Request, route: str, status: int, seconds: float) -> None:
+        """One answer; `route` is the path as the route names it."""
+        model = request.model
+        self._add(
+            {
+                "event": "request",
+                "request_id": request.id.decode(),
+                "method": request.method,
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1e3, 3),
+                "model": None if model is None else model.name,
+                "version": None if model is None else model.version[:12],
+                "rows": request.rows,
+                "key": request.key or None,
+            }
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line for what the program logged."""
+        content: dict[str, Any] = {
+            "event": "log",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            content["traceback"] = logging.Formatter().formatException(record.exc_info)
+        self._add(content)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._ended.set()
+        self._thread.join(timeout=2)
+        if not self._thread.is_alive():  # else nobody reads: waiting longer would not end
+            self._write()
+        super().close()
+
+    def _add(self, content: dict[str, Any]) -> None:
+        if len(self._lines) >= _MOST:
+            self.dropped += 1
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._lines.append(orjson.dumps({"time": now, **content}, default=str) + b"\n")
+
+    def _run(self) -> None:
+        while not self._ended.wait(_EVERY):
+            self._write()
+
+    def _write(self) -> None:
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        data = memoryview(b"".join(lines))
+        try:
+            while data:
+                data = data[os.write(_STANDARD_ERROR, data) :]
+        except OSError:  # nobody reads: the service goes on
+            self.dropped += len(lines)

@@ -1,0 +1,71 @@
+"""What `conf/serving/` decides; its defaults, each with its reason, stand there."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+Seconds = Annotated[float, Gt(0)]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that other machines cannot reach
+
+Count = Annotated[int, Gt(0)]
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files of TLS in PEM: the server's certificate (chain) and key; who signs clients' ones."""
+
+    certificate: str | None
+    key: str | None
+    client_ca: str | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request and one connection may take."""
+
+    body_bytes: Count
+    header_bytes: Count
+    rows: Count
+    connections: Count
+    header_seconds: Seconds
+    body_seconds: Seconds
+    idle_seconds: Seconds
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many requests may be in flight, and how long one may take."""
+
+    in_flight: Count
+    deadline_seconds: Seconds
+
+
+@dataclass(frozen=True)
+class Collect:
+    """What of the traffic is kept: the share of the requests, without the columns to redact.
+
+    Feedback is always kept. The store does not grow beyond `max_bytes`; records go after `days`.
+    """
+
+    sample: Annotated[float, Ge(0), Le(1)]
+    redact: tuple[str, ...]
+    max_bytes: Annotated[int, Ge(1 << 20)]
+    days: Annotated[float, Gt(0)]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the service answers."""
+
+    host: str
+    port: Annotated[int, Ge(0), Le(65535)]
+    auth: Literal["keys", "none"]
+    executor: Literal["auto", "inline", "queue", "threads"]
+    waiting: Count
+    drain_seconds: Seconds
+    tls: Tls
+    limits: Limits
+    state: str
+    room: Room
+    collect: Collect

@@ -1,0 +1,93 @@
+"""The friendly JSON API: rows in, predictions out."""
+
+from typing import Any
+
+from bigmodel.serving.errors import ApiError, invalid
+from bigmodel.serving.http import Request, Response, json, loads
+from bigmodel.serving.ids import prediction_ids
+from bigmodel.serving.rows import Batch, Reader
+from bigmodel.serving.service import Service
+
+
+async def predict(service: Service, request: Request) -> Response:
+    """`{"rows": [{column: value}]}` to a prediction each, with ids that feedback can name."""
+    model = service.slot(request.arguments["name"]).model
+    request.model = model
+    content = await _content(service, request)
+    rows = _rows(content, service.settings.limits.rows)
+    parameters = model.parameters.read(content.get("parameters"))
+
+    def read(reader: Reader) -> Batch:
+        request.ticket.still()
+        return reader.rows(rows)
+
+    answers = await model.answer(read, len(rows), parameters)
+    ids = prediction_ids(len(rows))
+    service.collector.predicted(request, ids, rows, answers.objects)
+    return json(
+        {"predictions": answers.objects, "model_version": model.version, "prediction_ids": ids}
+    )
+
+
+async def feedback(service: Service, request: Request) -> Response:
+    """`{"prediction_id", "label"}`, or a list of such; answered when it is on the disk."""
+    request.model = service.slot(request.arguments["name"]).model
+    content = await _content(service, request)
+    return json(await service.collector.feedback(request, content))
+
+
+async def model(service: Service, request: Request) -> Response:
+    """What is served under this name."""
+    model = service.model(request.arguments["name"])
+    manifest = model.manifest
+    return json(
+        {
+            "name": model.name,
+            "version": model.version,
+            "state": "ready",
+            "task": manifest.task,
+            "created": manifest.created,
+            "parent": manifest.parent,
+            "classes": model.schema.target.classes,
+            "executor": model.executor.mode,
+            "parameters": model.parameters.schema["properties"],
+        }
+    )
+
+
+async def example(service: Service, request: Request) -> Response:
+    """A body that `predict` takes."""
+    return json({"rows": [service.model(request.arguments["name"]).example]})
+
+
+async def versions(service: Service, request: Request) -> Response:
+    """The versions that are loaded."""
+    slot = service.slot(request.arguments["name"])
+    return json({"versions": [{"version": model.version} for model in slot.versions]})
+
+
+async def card(service: Service, request: Request) -> Response:
+    """The model card, in Markdown."""
+    model = service.model(request.arguments["name"])
+    return Response(model.card, b"text/markdown; charset=utf-8")
+
+
+async def _content(service: Service, request: Request) -> dict[str, Any]:
+    """The JSON object of the body."""
+    limits = service.settings.limits
+    content = loads(await request.body(limits.body_bytes, limits.body_seconds))
+    if not isinstance(content, dict):
+        raise invalid("the body has to be a JSON object")
+    return content
+
+
+def _rows(content: dict[str, Any], most: int) -> list[dict[str, Any]]:
+    """The rows of a body that has no more than it may: at least one, at most `most`."""
+    for name in content.keys() - {"rows", "parameters"}:
+        raise invalid("a body has rows, and may have parameters; nothing else", name[:100])
+    rows = content.get("rows")
+    if not isinstance(rows, list) or not rows:
+        raise invalid('give the rows as a list of objects: {"rows": [{column: value}]}', "rows")
+    if len(rows) > most:
+        raise ApiError(413, "too_many_rows", f"at most {most:,} rows in a request", "rows")
+    return rows

@@ -1,0 +1,194 @@
+"""Records on their way to the disk: one thread writes, many requests wait.
+
+The thread takes all that has come since its last commit and commits it at once (group commit):
+the more requests wait, the fewer of the disk's synchronisations each of them costs. Feedback is
+acknowledged after the commit; predictions are not waited for, and are dropped rather than let
+requests wait when the disk is slower than they come.
+"""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from bigmodel.errors import BigmodelError
+from bigmodel.serving.store import Store
+
+_AT_ONCE = 512  # jobs of one commit
+_WAITING = 50_000  # rows of predictions that wait for the disk: more are dropped
+_PRUNE_SECONDS = 10.0
+_COMPLAIN_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+Work = Callable[[Store], Any]
+
+
+class Watcher(Protocol):
+    """Who is told what became of records: the metrics."""
+
+    def collected(self, kind: str, outcome: str, count: int) -> None: ...  # noqa: D102
+
+
+class Job:
+    """What to do within a transaction, and who waits for it; nobody for predictions."""
+
+    __slots__ = ("_future", "_loop", "outcome", "rows", "work")
+
+    def __init__(self, work: Work, rows: int = 0, waits: bool = True) -> None:
+        self.work, self.rows, self.outcome = work, rows, None
+        self._loop = asyncio.get_running_loop() if waits else None
+        self._future: asyncio.Future[Any] | None = (
+            self._loop.create_future() if self._loop else None
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for it."""
+        return self._future is not None
+
+    async def done(self) -> Any:
+        """What `work` returned, once it is on the disk; raises `sqlite3.Error` if it is not."""
+        assert self._future is not None
+        return await self._future
+
+    def tell(self, error: Exception | None = None) -> None:
+        """Called in the writing thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell, error)
+
+    def _tell(self, error: Exception | None) -> None:
+        assert self._future is not None
+        if self._future.done():  # the caller has gone
+            return
+        if error is None:
+            self._future.set_result(self.outcome)
+        else:
+            self._future.set_exception(error)
+
+
+class Writer:
+    """The thread that writes the store. `start` before, `stop` after the first and last request."""
+
+    def __init__(self, path: Path, max_bytes: int, days: float, watcher: Watcher) -> None:
+        self._path, self._limits, self._watcher = path, (max_bytes, days), watcher
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._complained = float("-inf")
+        self._put = self._taken = 0  # rows of predictions; each is changed by one thread only
+        self._thread = threading.Thread(target=self._run, name="bigmodel-store", daemon=True)
+        self._opened: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    @property
+    def waiting(self) -> int:
+        """Rows of predictions that are not on the disk yet."""
+        return self._put - self._taken
+
+    def start(self) -> None:
+        """Open the store. Raises BigmodelError when it cannot be opened."""
+        self._thread.start()
+        error = self._opened.get()
+        if error is not None:
+            raise BigmodelError(
+                f"{self._path}: cannot be opened ({error}); free some space, or name another "
+                "directory with serving.state=DIR"
+            ) from error
+
+    def stop(self) -> None:
+        """Write what is left, and close the store."""
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+
+    def later(self, work: Work, rows: int) -> bool:
+        """Write when there is time; False when it was dropped, as too much waits already."""
+        if self.waiting + rows > _WAITING:
+            self._watcher.collected("prediction", "dropped", rows)
+            return False
+        self._put += rows
+        self._jobs.put(Job(work, rows, waits=False))
+        return True
+
+    async def now(self, work: Work) -> Any:
+        """What `work` returns, once it is on the disk. Raises `sqlite3.Error` if it is not."""
+        job = Job(work)
+        self._jobs.put(job)
+        return await job.done()
+
+    def _run(self) -> None:
+        try:
+            store = Store(self._path, *self._limits)
+        except (sqlite3.Error, OSError) as error:
+            self._opened.put(error)
+            return
+        self._opened.put(None)
+        pruned = 0.0
+        ending = False
+        while not ending:
+            jobs, ending = self._take()
+            if jobs:
+                self._commit(store, jobs)
+            if time.monotonic() - pruned > _PRUNE_SECONDS:
+                pruned = time.monotonic()
+                self._prune(store)
+        store.close()
+
+    def _take(self) -> tuple[list[Job], bool]:
+        """All that waits, at least one job unless none comes for a while; and whether to end."""
+        jobs: list[Job] = []
+        try:
+            job = self._jobs.get(timeout=_PRUNE_SECONDS)
+            while job is not None and len(jobs) < _AT_ONCE:
+                jobs.append(job)
+                job = self._jobs.get_nowait()
+        except queue.Empty:
+            return jobs, False
+        if job is not None:
+            jobs.append(job)
+        return jobs, job is None
+
+    def _commit(self, store: Store, jobs: Sequence[Job]) -> None:
+        error = self._try(store, jobs)
+        if error is not None:
+            # what nobody waits for may be lost; what somebody waits for gets the room that is left
+            self._prune(store)
+            waiting = [job for job in jobs if job.waits]
+            kept = self._try(store, waiting) if waiting else error
+            for job in waiting:
+                job.tell(kept)
+        else:
+            for job in jobs:
+                job.tell()
+        rows = sum(job.rows for job in jobs)
+        self._taken += rows
+        if rows:
+            self._watcher.collected("prediction", "lost" if error else "stored", rows)
+
+    def _try(self, store: Store, jobs: Sequence[Job]) -> Exception | None:
+        try:
+            with store.transaction():
+                for job in jobs:
+                    job.outcome = job.work(store)
+        except Exception as error:  # noqa: BLE001  nobody else could tell those who wait
+            self._complain(error)
+            return error
+        return None
+
+    def _complain(self, error: Exception) -> None:
+        """A line in the log, now and then: a full disk must not fill the log, too."""
+        if time.monotonic() - self._complained > _COMPLAIN_SECONDS:
+            self._complained = time.monotonic()
+            level = logging.WARNING if isinstance(error, sqlite3.Error) else logging.ERROR
+            _log.log(level, "%s: not written: %s", self._path, error)
+
+    def _prune(self, store: Store) -> None:
+        try:
+            gone = store.prune()
+        except sqlite3.Error as error:
+            self._complain(error)
+            return
+        if gone:
+            self._watcher.collected("record", "removed", gone)
