@@ -1,6 +1,6 @@
 """The inputs of the V2 protocol as the columns of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,11 @@ class Table(Sequence[Mapping[str, Any]]):
 
     def __len__(self) -> int:
         return self._rows
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """All of them, at the price of few."""
+        cells = [c.tolist() if isinstance(c, np.ndarray) else c for c in self.columns.values()]
+        return (dict(zip(self.columns, row, strict=True)) for row in zip(*cells, strict=True))
 
     def __getitem__(self, row: Any) -> Any:
         if not 0 <= row < self._rows:

@@ -87,7 +87,8 @@ def ours(folder: Path, bundle: Path, name: str, given: dict[str, bytes], *settin
 
 def v2(server: Server, given: dict[str, bytes]) -> Server:
     """The same server, asked with binary tensors."""
-    lengths = {len(body[: body.index(b"}}") + 2]) for body in given.values()}
+    end = b"true}}"  # of the JSON part
+    lengths = {body.index(end) + len(end) for body in given.values()}
     asked = Server("bigmodel V2", server.port, "", server.command, given, dict(server.headers))
     asked.path = server.path.replace("/v1/", "/v2/").replace("/predict", "/infer")
     asked.headers["inference-header-content-length"] = str(lengths.pop())
