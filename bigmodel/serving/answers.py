@@ -1,7 +1,7 @@
 """From the network's output to what the caller gets, number for number as `predict` gives it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ class Answers:
     probabilities: NDArray[np.float64] | None
     parameters: Parameters
 
-    @cached_property
     def objects(self) -> list[dict[str, Any]]:
         """One JSON object a row: `prediction`, and `probabilities` by class."""
         table = self.probabilities
@@ -39,6 +38,22 @@ class Answers:
             {"prediction": value, "probabilities": share}
             for value, share in zip(self.predictions, shares, strict=True)
         ]
+
+
+class Later(Sequence[dict[str, Any]]):
+    """The objects of answers, made when somebody reads them: after the caller has the tensors."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    def __len__(self) -> int:
+        return len(self._answers.predictions)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._answers.objects())
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._answers.objects()[row]
 
 
 class Answering:

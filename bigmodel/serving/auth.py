@@ -3,6 +3,7 @@
 import hmac
 import logging
 import os
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ Need = Scope | Literal["any"]
 ANYONE = Key(id="", name="anyone", digest="", scopes=keys.SCOPES)
 
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+_EVERY = 0.01  # seconds between two looks at the file: each takes as long as a small network
 _LONGEST = 256  # characters; ours have 46
 _log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ _log = logging.getLogger(__name__)
 class Keyring:
     """The keys that are valid now.
 
-    The file is looked at for each request (one system call), so that a revoked key is refused at
+    The file is looked at a hundred times a second, while requests come: a revoked key is refused at
     once, and by each of several processes. With `required=False` anyone may ask as long as there
     has been no key; from the first one on, keys are demanded, also when the file disappears.
     """
@@ -38,6 +40,7 @@ class Keyring:
         self._path, self.required = path, required
         self._keys: dict[str, Key] = {}
         self._seen: tuple[int, ...] | None = None
+        self._looked = 0.0
         self._refresh()
 
     def identify(self, headers: Headers) -> Key:
@@ -59,6 +62,10 @@ class Keyring:
         return key
 
     def _refresh(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < _EVERY:
+            return
+        self._looked = now
         try:
             found = os.stat(self._path)  # noqa: PTH116  twice as fast as Path.stat
             seen: tuple[int, ...] = (found.st_mtime_ns, found.st_ino, found.st_size)

@@ -1,7 +1,6 @@
 """One request and one answer over ASGI: no framework in between."""
 
 import asyncio
-import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import orjson
 
 from bigmodel.serving.errors import ApiError, Headers
+from bigmodel.serving.ids import new_id
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -42,7 +42,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
         well = _REQUEST_ID.fullmatch(given)
-        self.id: bytes = given if well else os.urandom(12).hex().encode()
+        self.id: bytes = given if well else new_id().encode()
         self.arguments: Mapping[str, str] = {}
         self.model: Any = None
         self.key: str | None = None

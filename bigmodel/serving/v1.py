@@ -22,11 +22,9 @@ async def predict(service: Service, request: Request) -> Response:
         return reader.rows(rows)
 
     answers = await model.answer(read, len(rows), parameters)
-    ids = prediction_ids(len(rows))
-    service.collector.predicted(request, ids, rows, answers.objects)
-    return json(
-        {"predictions": answers.objects, "model_version": model.version, "prediction_ids": ids}
-    )
+    ids, objects = prediction_ids(len(rows)), answers.objects()
+    service.collector.predicted(request, ids, rows, objects)
+    return json({"predictions": objects, "model_version": model.version, "prediction_ids": ids})
 
 
 async def feedback(service: Service, request: Request) -> Response:

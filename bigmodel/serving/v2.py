@@ -4,7 +4,7 @@ from typing import Any
 
 from bigmodel import __version__
 from bigmodel.serving import tensors
-from bigmodel.serving.answers import Answers
+from bigmodel.serving.answers import Answers, Later
 from bigmodel.serving.errors import invalid
 from bigmodel.serving.http import Request, Response, json, loads
 from bigmodel.serving.ids import prediction_ids
@@ -61,7 +61,7 @@ async def infer(service: Service, request: Request) -> Response:
 
     answers = await model.answer(read, len(table), parameters)
     ids = prediction_ids(len(table))
-    service.collector.predicted(request, ids, table, answers.objects)
+    service.collector.predicted(request, ids, table, Later(answers))
     told = {"model_name": model.name, "model_version": model.version}
     if isinstance(content.get("id"), str):
         told["id"] = content["id"]

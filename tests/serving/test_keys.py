@@ -79,21 +79,27 @@ def test_a_damaged_file_is_named(tmp_path):
     assert done.stderr.startswith(f"{tmp_path / keys.NAME}: not a file of keys")
 
 
+AT_ONCE = 0.02  # seconds: the server looks at the file twice in them
+
+
 def test_a_running_server_knows_of_all_changes_at_once(tmp_path, wine_bundle, rows):
     path, body = "/v1/models/wine/predict", {"rows": rows[:1]}
     with serving(wine_bundle, tmp_path) as server, server.client() as anyone:
         assert anyone.post(path, json=body).status_code == 200  # before there is a key
         first, second = add_key(tmp_path), add_key(tmp_path)
+        time.sleep(AT_ONCE)
         assert anyone.post(path, json=body).status_code == 401
         with server.client(first) as client:
             assert client.post(path, json=body).status_code == 200
             keys.revoke(tmp_path / keys.NAME, keys.read(tmp_path / keys.NAME)[0].id)
+            time.sleep(AT_ONCE)
             refused = client.post(path, json=body)
             assert refused.status_code == 401
             assert refused.json()["error"]["code"] == "key_revoked"
         with server.client(second) as client:
             assert client.post(path, json=body).status_code == 200
             (tmp_path / keys.NAME).unlink()  # the door does not open by itself
+            time.sleep(AT_ONCE)
             assert client.post(path, json=body).status_code == 401
             assert anyone.post(path, json=body).status_code == 401
 
