@@ -57,9 +57,9 @@ def keep_exports(folder: Path) -> None:
     """Export equal weights to ONNX once: it takes most of a small run, and writes nothing."""
     from safetensors.torch import save
 
-    from bigmodel.training import run
+    from bigmodel.compression import engines
 
-    real: Callable[..., bytes] = run.to_onnx
+    real: Callable[..., bytes] = engines.to_onnx
 
     def kept(network: Any, spec: Any) -> bytes:
         place = folder / hashlib.sha256(save(network.state_dict())).hexdigest()
@@ -69,7 +69,7 @@ def keep_exports(folder: Path) -> None:
             aside.replace(place)
         return place.read_bytes()
 
-    run.to_onnx = kept
+    engines.to_onnx = kept  # type: ignore[attr-defined]
 
 
 def refuse(run_dir: Path, way: int, when: Callable[[int], bool]) -> None:

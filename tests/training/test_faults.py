@@ -16,10 +16,10 @@ from safetensors.torch import save
 from torch import nn
 
 import bigmodel
+from bigmodel.compression import engines
 from bigmodel.data.spec import ModelSpec
 from bigmodel.errors import BigmodelError
 from bigmodel.training import checkpoints, resume
-from bigmodel.training import run as training
 
 SETTINGS = [
     "data=wine", "model.network.hidden=[8]", "trainer.max_epochs=2", "data.quality=false",
@@ -38,7 +38,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module", autouse=True)
 def each_network_exported_once() -> Iterator[None]:
     """Equal weights give an equal ONNX file: making it takes longer than all the rest of a run."""
-    real, kept = training.to_onnx, {}
+    real, kept = engines.to_onnx, {}
 
     def export(network: nn.Module, spec: ModelSpec) -> bytes:
         key = save(network.state_dict())
@@ -47,7 +47,7 @@ def each_network_exported_once() -> Iterator[None]:
         return kept[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "to_onnx", export)
+        patch.setattr(engines, "to_onnx", export)
         yield
 
 
