@@ -55,13 +55,10 @@ def evaluate(
 
 def main(argv: list[str]) -> int:
     """`bigmodel evaluate`; returns the exit code."""
-    from omegaconf import OmegaConf
+    from bigmodel.config.compose import settings
 
-    from bigmodel.config.compose import compose
-
-    given = OmegaConf.to_container(compose("evaluate", argv), resolve=True)
-    settings = {str(name): value for name, value in given.items()}  # type: ignore[union-attr]
-    settings["data"] = Labelled(**settings["data"])
-    for name, value in evaluate(**settings).items():
+    given = settings("evaluate", argv)
+    given["data"] = Labelled(**given["data"])
+    for name, value in evaluate(**given).items():
         print(f"{name:24} {value:.6g}")
     return 0

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 from annotated_types import Gt
@@ -68,12 +68,9 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         print(USAGE)
         return 0
-    from omegaconf import OmegaConf
+    from bigmodel.config.compose import settings
 
-    from bigmodel.config.compose import compose
-
-    settings: Any = OmegaConf.to_container(compose("predict", argv), resolve=True)
-    predict(**settings)
+    predict(**settings("predict", argv))
     return 0
 
 

@@ -4,7 +4,7 @@ bigmodel serve bundle=runs/wine/.../bundle serving.port=8080
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Gt
 
@@ -73,14 +73,13 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         print(USAGE)
         return 0
-    from omegaconf import OmegaConf
     from pydantic import TypeAdapter
 
-    from bigmodel.config.compose import compose
+    from bigmodel.config.compose import settings
 
-    settings: Any = OmegaConf.to_container(compose("serve", argv), resolve=True)
-    settings["serving"] = TypeAdapter(Serving).validate_python(settings["serving"])
-    serve(**settings)
+    given = settings("serve", argv)
+    given["serving"] = TypeAdapter(Serving).validate_python(given["serving"])
+    serve(**given)
     return 0
 
 

@@ -6,7 +6,6 @@ from typing import Literal
 
 import onnx
 
-from bigmodel.bundle.engine import Engine
 from bigmodel.bundle.export import to_onnx
 from bigmodel.bundle.golden import INTEGER_TOLERANCE, TOLERANCE
 from bigmodel.bundle.sessions import ONNXRUNTIME, OPENVINO
@@ -24,6 +23,7 @@ _SECONDS = 1.0  # of timing, for each batch size
 _GAIN = 1.1  # of the other engine, before it is worth a dependency: below, it may be noise
 _LEAST = 0.95  # of the speed for one row, and for many
 _ROWS = 64
+_INTEGERS = {"QuantizeLinear", "DynamicQuantizeLinear"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,6 @@ class Export:
         )
 
 
-_INTEGERS = {"QuantizeLinear", "DynamicQuantizeLinear"}
-
-
 def _kinds(file: bytes) -> set[str]:
     return {node.op_type for node in onnx.load_model_from_string(file).graph.node}
 
@@ -62,17 +59,14 @@ def faster(file: bytes, rows: Encoded) -> str:
     if not _installed():
         print('export: only onnxruntime is there to choose; pip install "bigmodel[openvino]"')
         return ONNXRUNTIME
-    engines = {}
-    for name in (ONNXRUNTIME, OPENVINO):
-        try:
-            engines[name] = Engine(file, "the network", threads=1, kind=name)
-        except UserError as error:
-            print(f"export: {error}; onnxruntime is taken")
-            return ONNXRUNTIME
     gains = []
     for batch in latency.BATCHES:
         few = rows.rows(slice(batch))
-        calls = {name: _call(engine, few) for name, engine in engines.items()}
+        try:
+            calls = {name: latency.asks(file, few, name) for name in (ONNXRUNTIME, OPENVINO)}
+        except UserError as error:
+            print(f"export: {error}; onnxruntime is taken")
+            return ONNXRUNTIME
         took = latency.medians(calls, _SECONDS)
         gains.append(latency.ratio(took[ONNXRUNTIME], took[OPENVINO]).value)
     better = min(gains) >= _LEAST and gains[0] * gains[1] >= _GAIN**2
@@ -82,7 +76,3 @@ def faster(file: bytes, rows: Encoded) -> str:
         f"{gains[1]:.2f} for {latency.BATCHES[1]}: {taken} is taken"
     )
     return taken
-
-
-def _call(engine: Engine, rows: Encoded) -> latency.Call:
-    return lambda: engine.run(rows)

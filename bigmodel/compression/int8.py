@@ -1,5 +1,6 @@
 """Eight-bit integers: static, with calibrated ranges, and dynamic."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
@@ -36,9 +37,9 @@ class _Integers(Step):
             raise Unsupported("it has no linear, convolution or embedding layer of weights")
         return candidate.with_coding(self.coding())
 
+    @abstractmethod
     def coding(self) -> "partial[onnx.ModelProto]":
         """What is done to the graph."""
-        raise NotImplementedError
 
     def softer(self, candidate: Candidate) -> "Step | None":
         """More bits, then the layer that is hurt most as floats, up to half of the layers."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from bigmodel.bundle.engine import Engine
+from bigmodel.bundle.sessions import ONNXRUNTIME
 from bigmodel.data.batch import ask
 from bigmodel.data.encoder import Encoded
 
@@ -27,9 +28,9 @@ class Ratio:
     high: float
 
 
-def asks(onnx: bytes, rows: Encoded) -> Call:
-    """One call of the engine that serves, on one core."""
-    engine = Engine(onnx, "the compressed network", threads=1)
+def asks(onnx: bytes, rows: Encoded, kind: str = ONNXRUNTIME) -> Call:
+    """One call of an engine of this kind, on one core. Raises UserError as `Engine` does."""
+    engine = Engine(onnx, "the network", threads=1, kind=kind)
     return lambda: engine.run(rows)
 
 

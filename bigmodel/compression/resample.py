@@ -76,7 +76,9 @@ def _of_counts(
         if rng is not None and groups is None:
             drawn = rng.multinomial(counts.sum(), counts / counts.sum(), _DRAWS).astype(np.float32)
         elif rng is not None and groups is not None:
-            drawn = _of_groups(np.eye(len(counts))[cell.ravel()], groups, rng)
+            group, sums = _empty(groups, len(counts))
+            np.add.at(sums, (group, cell.ravel()), 1)
+            drawn = _of_groups(sums, rng)
         return score(drawn, said[0]), score(drawn, said[1])
 
     return sample
@@ -93,8 +95,10 @@ def _of_means(
         if rng is None:
             means = losses.mean(0, keepdims=True)
         elif groups is not None:
-            sums = _of_groups(np.column_stack([losses, np.ones(rows)]), groups, rng)
-            means = sums[:, :2] / sums[:, 2:]
+            group, sums = _empty(groups, 3)
+            np.add.at(sums, group, np.column_stack([losses, np.ones(rows)]))
+            drawn = _of_groups(sums, rng)
+            means = drawn[:, :2] / drawn[:, 2:]
         else:
             at_once = max(1, _BLOCK // rows)
             sizes = [min(at_once, _DRAWS - start) for start in range(0, _DRAWS, at_once)]
@@ -137,12 +141,10 @@ def _of_anything(
     def sample(rng: np.random.Generator | None) -> tuple[Floats, Floats]:
         everything = np.arange(len(target))
         draws = [everything]
-        if rng is not None:
-            every = (
-                [np.flatnonzero(groups == g) for g in np.unique(groups)]
-                if groups is not None
-                else list(everything[:, None])
-            )
+        if rng is not None and groups is None:
+            draws = [rng.integers(0, len(target), len(target)) for _ in range(_FEW_DRAWS)]
+        elif rng is not None and groups is not None:
+            every = [np.flatnonzero(groups == group) for group in np.unique(groups)]
             draws = [
                 np.concatenate([every[i] for i in rng.integers(0, len(every), len(every))])
                 for _ in range(_FEW_DRAWS)
@@ -153,12 +155,15 @@ def _of_anything(
     return sample
 
 
-def _of_groups(values: Floats, groups: Groups, rng: np.random.Generator) -> Floats:
-    """Sums of `values` (n, k) over resamples of as many groups as there are, (draws, k)."""
+def _empty(groups: Groups, width: int) -> tuple[NDArray[np.int64], Floats]:
+    """The number of each row's group, (n,), and zeros (groups, width) to sum into."""
     _, group = np.unique(groups, return_inverse=True)
-    count = int(group.max()) + 1
-    sums = np.zeros((count, values.shape[1]))
-    np.add.at(sums, group, values)
+    return group, np.zeros((int(group.max()) + 1, width))
+
+
+def _of_groups(sums: Floats, rng: np.random.Generator) -> Floats:
+    """The sums (groups, k), added up over resamples of as many groups as there are, (draws, k)."""
+    count = len(sums)
     at_once = max(1, _BLOCK // count)
     sizes = [min(at_once, _DRAWS - start) for start in range(0, _DRAWS, at_once)]
     shares = np.full(count, 1 / count)

@@ -26,13 +26,8 @@ ROOTS = {
     "keys": "bigmodel.serving.keys_command:add",
     "feedback": "bigmodel.serving.feedback_export:export",
 }
-MADE = (
-    "weighting",
-    "augment",
-    "compression",
-    "export",
-    "search",
-)  # groups whose objects are cheap to make
+# groups whose objects are cheap to make
+MADE = ("weighting", "augment", "compression", "export", "search")
 # third-party constructors write, read or fetch by these; ours are known to behave
 CAPABILITY = re.compile(
     r"(^|_)(dir|dirpath|path|file|filename|root|url|uri)($|_)|^save_dir$|model_name"

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from bigmodel.config import messages, paths, searchpath
@@ -136,3 +136,9 @@ def compose(entry: str, overrides: list[str], directory: Path | None = None) -> 
 def is_trust(override: str) -> bool:
     """Whether this is the one setting that only the command line has: `trust=[package]`."""
     return override.partition("=")[0].strip() == "trust"
+
+
+def settings(entry: str, overrides: list[str]) -> dict[str, Any]:
+    """The same as plain values by name, for an entry point that is a function of them."""
+    content = OmegaConf.to_container(compose(entry, overrides), resolve=True)
+    return {str(name): value for name, value in content.items()}  # type: ignore[union-attr]

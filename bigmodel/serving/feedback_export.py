@@ -63,12 +63,9 @@ def main(argv: list[str]) -> int:
     if argv[0] != "export":
         near = closest(argv[0], ["export"])
         raise UserError(f"command line: feedback {argv[0]}: no such word{near}")
-    from omegaconf import OmegaConf
+    from bigmodel.config.compose import settings
 
-    from bigmodel.config.compose import compose
-
-    settings: Any = OmegaConf.to_container(compose("feedback", argv[1:]), resolve=True)
-    export(**settings)
+    export(**settings("feedback", argv[1:]))
     return 0
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Gt
 from rich.console import Console
@@ -96,27 +96,19 @@ def main(argv: list[str]) -> int:
     word, rest = argv[0], argv[1:]
     if word not in WORDS:
         raise UserError(f"command line: keys {word}: no such word{closest(word, WORDS)}")
+    from bigmodel.config.compose import settings
+
     if word == "add":
-        settings = _settings(rest)
-        print(add(**settings))
+        print(add(**settings("keys", rest)))
         return 0
     ids = [text for text in rest if "=" not in text]
     if len(ids) != (word == "revoke"):
         form = "revoke ID" if word == "revoke" else "list"
         raise UserError(f"command line: write bigmodel keys {form} [state=DIR]")
-    state = Path(_settings(["name=none", *(t for t in rest if "=" in t)])["state"])
+    state = Path(settings("keys", ["name=none", *(t for t in rest if "=" in t)])["state"])
     if word == "list":
         show(state)
     else:
         key = keys.revoke(state / keys.NAME, ids[0])
         print(f"key {key.id} of {key.name!r} is revoked")
     return 0
-
-
-def _settings(overrides: list[str]) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    from bigmodel.config.compose import compose
-
-    content: Any = OmegaConf.to_container(compose("keys", overrides), resolve=True)
-    return dict(content)

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from bigmodel.data.convert import LARGEST
 from bigmodel.data.schema import Target
 from bigmodel.data.target import class_of
 from bigmodel.serving.errors import ApiError, invalid
@@ -14,7 +15,6 @@ from bigmodel.serving.store import Label, Outcome
 
 MOST = 4096  # labels in a request: as many as rows
 _ID = re.compile(r"([0-9a-f]{24})-(0|[1-9][0-9]{0,6})")
-_LARGEST = 1e30  # as of all numbers that a model learns from
 _FORM = '{"prediction_id": ..., "label": ...}, or {"feedback": [such objects]}'
 
 
@@ -39,7 +39,7 @@ def checked(label: Any, target: Target, field: str) -> str | float:
     """
     if target.task == "regression":
         number = isinstance(label, int | float) and not isinstance(label, bool)
-        if not number or not math.isfinite(label) or abs(label) > _LARGEST:
+        if not number or not math.isfinite(label) or abs(label) > LARGEST:
             raise invalid("a label of this model is a finite number", field)
         return float(label)
     boolean = isinstance(label, bool)

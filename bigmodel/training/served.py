@@ -1,6 +1,7 @@
 """What a run hands over to be served: a file, and the engine that runs it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,4 +26,8 @@ class Served:
 
     def answer(self, rows: Encoded) -> NDArray[np.float32]:
         """What the engine makes of encoded rows, (n, n_outputs)."""
-        return Engine(self.onnx, "the network to be served", kind=self.engine).run(rows)
+        return self._opened.run(rows)
+
+    @cached_property
+    def _opened(self) -> Engine:
+        return Engine(self.onnx, "the network to be served", kind=self.engine)

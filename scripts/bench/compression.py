@@ -30,7 +30,7 @@ import numpy as np
 from safetensors.numpy import save
 
 import bigmodel
-from bigmodel.bundle.engine import Engine
+from bigmodel.bundle.sessions import OPENVINO
 from bigmodel.compression import latency
 from bigmodel.compression.sizes import ratios
 from bigmodel.data.reading import iter_frames
@@ -143,8 +143,8 @@ def compare(model: Model, given: argparse.Namespace, folder: Path) -> list[dict[
     fp32 = len(save(state))
     files = {o: (run.bundle / "model.onnx").read_bytes() for o, run in runs.items()}
     made = peers.all_of(network, files["none"], rows, folder)
-    if find_spec("openvino"):  # what export.engine=auto chooses from
-        by_openvino = partial(ask_openvino, files["auto"])
+    if find_spec(OPENVINO):  # what export.engine=auto chooses from
+        by_openvino = partial(latency.asks, files["auto"], kind=OPENVINO)
         made["ours: auto, by openvino"] = peers.Peer(by_openvino, len(files["auto"]))
     took: dict[int, dict[str, list[float]]] = {}
     for batch in latency.BATCHES:
@@ -172,11 +172,6 @@ def compare(model: Model, given: argparse.Namespace, folder: Path) -> list[dict[
                 line["served"] = ratios(files["none"], files["none"], encoder)["bytes"]
         lines.append(line)
     return lines
-
-
-def ask_openvino(onnx: bytes, rows: Any) -> Callable[[], object]:
-    engine = Engine(onnx, "the network", threads=1, kind="openvino")
-    return lambda: engine.run(rows)
 
 
 def figures(run: Result, model: Model, folder: Path, option: str) -> dict[str, Any]:
