@@ -30,9 +30,12 @@ class Engine:
         self._inputs, outputs, self._ask = ENGINES[kind](model, place, threads or available_cores())
         if not set(self._inputs) <= set(Encoded._fields) or outputs != ["output"]:
             raise UserError(f"{place}: not a network of a bundle: it has other inputs or outputs")
+        self._plain = self._inputs == ["numeric"]
 
     def run(self, encoded: Encoded) -> NDArray[np.float32]:
         """The network's output, (n, n_outputs) float32, for n encoded rows."""
+        if self._plain and len(encoded.numeric) <= ROWS:  # the usual request: at once
+            return self._ask({"numeric": encoded.numeric})
         order = None
         if "tokens" in self._inputs and encoded.tokens is not None:  # of like length in one run
             order = np.argsort((encoded.tokens != 0).sum(axis=1), kind="stable")

@@ -44,9 +44,9 @@ class Postprocess:
     def probabilities(self, logits: Floats) -> NDArray[np.float64]:
         """(n, K) logits to (n, K) probabilities, whose rows sum to 1."""
         scaled = np.array(self.calibrated(logits), dtype=np.float64)
-        scaled -= scaled.max(axis=1, keepdims=True)
+        scaled -= np.maximum.reduce(scaled, axis=1, keepdims=True)  # as max: less around it
         np.exp(scaled, out=scaled)
-        scaled /= scaled.sum(axis=1, keepdims=True)
+        scaled /= np.add.reduce(scaled, axis=1, keepdims=True)
         return scaled
 
     def values(self, output: Floats) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bigmodel.data.quantiles import Floats, Lines, QuantileMap
 
 FEW = 256  # rows: with many more, column by column is as fast
+_VERY_FEW = 16  # rows: with fewer, one search of all columns is the fastest
 
 
 class QuantileMaps:
@@ -29,9 +30,10 @@ class QuantileMaps:
         )
         inner = [one.knots[1:-1] for one in maps]
         self._inner = np.concatenate([_keys(column, np.array(k)) for column, k in enumerate(inner)])
-        before = _starts([len(one.knots) for one in maps])
-        self._shift = before - _starts([len(knots) for knots in inner])
+        self._first = _starts([len(one.knots) for one in maps])
+        self._shift = self._first - _starts([len(knots) for knots in inner])
         self._columns = np.arange(len(maps))
+        self._own = inner
 
     def __call__(self, values: Floats) -> Floats:
         """The scores of values (n, columns)."""
@@ -40,11 +42,21 @@ class QuantileMaps:
         some = bool(missing.any())
         if some:
             inside = np.where(missing, self._low, inside)
-        line = self._inner.searchsorted(_keys(self._columns, inside), side="right") + self._shift
-        self._lines.follow(inside, line)
+        self._lines.follow(inside, self._search(inside))
         if some:
             inside[missing] = 0.0
         return inside
+
+    def _search(self, inside: Floats) -> NDArray[np.intp]:
+        """The line that each value is on."""
+        if len(inside) < _VERY_FEW:
+            keys = _keys(self._columns, inside)
+            return self._inner.searchsorted(keys, side="right") + self._shift
+        line = np.empty(inside.shape, dtype=np.intp)
+        for column, knots in enumerate(self._own):
+            line[:, column] = knots.searchsorted(inside[:, column], side="right")
+        line += self._first
+        return line
 
 
 def _keys(column: NDArray[np.intp] | int, values: Floats) -> NDArray[np.complex128]:

@@ -1,6 +1,6 @@
 """From the network's output to what the caller gets, number for number as `predict` gives it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigmodel.data.schema import Target
+from bigmodel.serving import records
 from bigmodel.serving.parameters import Parameters
 from bigmodel.serving.rows import Batch
 
@@ -26,8 +27,9 @@ class Answers:
         if table is None or not self.parameters.probabilities:
             return [{"prediction": value} for value in self.predictions]
         classes, most = self.parameters.postprocess.target.classes, self.parameters.top_k
+        shares: Iterable[dict[str, float]]
         if most is None:
-            shares = [dict(zip(classes, row, strict=True)) for row in table.tolist()]
+            shares = [dict(zip(classes, row)) for row in table.tolist()]  # noqa: B905 (K of both)
         else:
             order = np.argsort(-table, axis=1, kind="stable")[:, :most]
             shares = [
@@ -39,21 +41,10 @@ class Answers:
             for value, share in zip(self.predictions, shares, strict=True)
         ]
 
-
-class Later(Sequence[dict[str, Any]]):
-    """The objects of answers, made when somebody reads them: after the caller has the tensors."""
-
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
-
-    def __len__(self) -> int:
-        return len(self._answers.predictions)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self._answers.objects())
-
-    def __getitem__(self, row: Any) -> Any:
-        return self._answers.objects()[row]
+    def packed(self) -> bytes:
+        """The same as the store keeps it of tensors: no object for each row."""
+        classes = self.parameters.postprocess.target.classes
+        return records.packed({"prediction": self.predictions}, classes, self.probabilities)
 
 
 class Answering:

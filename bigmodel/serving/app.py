@@ -1,24 +1,23 @@
-"""The service as an ASGI application: routes, the order of the checks, and what is never a 500."""
+"""The service as an application: its routes, and its start and end.
 
-import logging
-import time
+`bigmodel serve` asks it over `protocol.Protocol`. It is an ASGI application as well, for servers
+that mount it beside others.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from bigmodel.serving import docs, health, openapi, v1, v2
 from bigmodel.serving.errors import ApiError
-from bigmodel.serving.http import (
-    CLOSE,
-    ClientGone,
-    Receive,
-    Request,
-    Response,
-    Scope,
-    Send,
-    refusal,
-)
+from bigmodel.serving.exchange import Exchange
+from bigmodel.serving.http import Request, Response, too_large, too_slow
 from bigmodel.serving.routes import Route, Routes
 from bigmodel.serving.service import Service
 
-log = logging.getLogger("bigmodel.serving")
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 ROUTES = (
     Route("POST", "/v1/models/{name}/predict", "predict", v1.predict),
@@ -42,51 +41,53 @@ ROUTES = (
     Route("GET", "/health/ready", None, health.ready),
     Route("GET", "/metrics", "admin", health.metrics),
 )
-_NO_ROUTE = "unknown"  # the route of what has none, in the metrics: a path could be anything
+
+
+class ClientGone(Exception):  # noqa: N818 (nobody is left to be told of an error)
+    """The caller closed the connection before the answer."""
 
 
 class App:
-    """Cheapest check first: path and method, then what the guard says, then the body."""
+    """A service behind its routes."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self.routes = Routes(ROUTES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or the start and the end of the service."""
         if scope["type"] == "http":
-            await self._http(Request(scope, receive), send)
+            await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
-    async def _http(self, request: Request, send: Send) -> None:
-        started = time.perf_counter()
-        path = _NO_ROUTE
-        try:
-            route = self.routes.find(request)
-            path = route.path
-            response = await self._guarded(route, request)
-        except ApiError as error:
-            response = refusal(error)
-        except ClientGone:
-            return
-        except Exception:  # a mistake of ours: told in the log, not to the caller
-            log.exception("request %s: %s", request.id.decode(), path)
-            response = refusal(ApiError(500, "internal", "the service made a mistake; see its log"))
-        seconds = time.perf_counter() - started
-        self.service.metrics.observe(request, path, response.status, seconds)
-        self.service.log.answered(request, path, response.status, seconds)
-        ends = CLOSE if self.service.draining else ()
-        await response.send(send, [(b"x-request-id", request.id), *ends])
-
-    async def _guarded(self, route: Route, request: Request) -> Response:
-        if route.scope is None:
-            return await route.handle(self.service, request)
-        ticket = self.service.guard.admit(request, route.scope, request.arguments.get("name"))
-        try:
-            return await route.handle(self.service, request)
-        finally:
-            ticket.release()
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        exchange = Exchange(
+            self.service, Request(scope["method"], scope["path"], dict(scope["headers"]))
+        )
+        response = exchange.open(self.routes)
+        if response is None:
+            limits = self.service.settings.limits
+            try:
+                async with asyncio.timeout(limits.body_seconds):
+                    body = await _body(receive, limits.body_bytes)
+            except TimeoutError:
+                response = exchange.refuse(too_slow(limits.body_seconds))
+            except ApiError as error:
+                response = exchange.refuse(error)
+            except ClientGone:
+                return exchange.abandon()
+            else:
+                given = exchange.answer(body)
+                response = given if isinstance(given, Response) else await given
+        head = [
+            (b"content-type", response.media),
+            (b"content-length", b"%d" % len(response.body)),
+            *response.headers,
+            *exchange.headers(),
+        ]
+        await send({"type": "http.response.start", "status": response.status, "headers": head})
+        await send({"type": "http.response.body", "body": response.body})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -98,3 +99,19 @@ class App:
                 await self.service.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+async def _body(receive: Receive, most: int) -> bytes:
+    """The whole body; ApiError 413 when it has more than `most` bytes, ClientGone without end."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise too_large(most)
+        if not message.get("more_body", False):
+            return b"".join(parts)

@@ -3,8 +3,7 @@
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import orjson
@@ -14,10 +13,8 @@ from bigmodel.errors import UserError
 from bigmodel.serving import labels
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import Request
-from bigmodel.serving.store import Predictions, Store
+from bigmodel.serving.store import Predictions
 from bigmodel.serving.writer import Watcher, Writer
-
-_JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 class Collector:
@@ -48,7 +45,7 @@ class Collector:
         images = {column.name for column in schema.columns if column.kind == "image"}
         self._hidden[version] = self._redact | images
         content = orjson.dumps(schema.to_json())
-        self._writer.later(lambda store: store.add_version(model, version, content), rows=0)
+        self._writer.later(lambda store: store.add_version(model, version, content))
 
     def close(self) -> None:
         """Write what is left and close the store."""
@@ -57,22 +54,23 @@ class Collector:
     def predicted(
         self,
         request: Request,
-        ids: Sequence[str],
-        rows: Sequence[Mapping[str, Any]],
-        answers: Sequence[Any],
+        name: str,
+        count: int,
+        rows: Callable[[Collection[str]], bytes],
+        answers: Callable[[], bytes],
     ) -> None:
-        """Remember answers of `request.model`, never waiting.
+        """Remember `count` answers of `request.model`, whose ids are NAME-ROW; never waiting.
 
-        `ids` are REQUEST-0, REQUEST-1, ... in the order of the rows.
+        `rows` gives the rows as `records` keeps them, without the columns that it is told;
+        `answers` the answers. Both are asked in the writing thread.
         """
-        request.rows = len(ids)
-        request_id = ids[0].rpartition("-")[0]
-        if self._sample < 1 and zlib.crc32(request_id.encode()) >= self._sample * 2**32:
+        request.rows = count
+        if self._sample < 1 and zlib.crc32(name.encode()) >= self._sample * 2**32:
             return
         model = request.model
-        head = (request_id, time.time(), model.name, model.version, request.key or "", len(ids))
+        head = (name, time.time(), model.name, model.version, request.key or "", count)
         hidden = self._hidden[model.version]
-        self._writer.later(partial(_store, head, rows, answers, hidden), rows=len(ids))
+        self._writer.keep(lambda: Predictions(*head, rows(hidden), answers()), count)
 
     async def feedback(self, request: Request, content: Any) -> dict[str, int]:
         """Store the feedback on `request.model` that a body's JSON `content` holds.
@@ -99,26 +97,6 @@ class Collector:
             "known": sum(outcome == "known" for outcome, _ in outcomes),
             "joined": sum(joined for _, joined in outcomes),
         }
-
-
-def _store(
-    head: tuple[Any, ...],
-    rows: Sequence[Mapping[str, Any]],
-    answers: Sequence[Any],
-    hidden: frozenset[str],
-    store: Store,
-) -> None:
-    """In the writing thread: what costs time is not done while others wait for the loop."""
-    kept: Sequence[Any] = rows
-    if hidden:
-        kept = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
-    texts = (orjson.dumps(part, default=_plain, option=_JSON) for part in (kept, answers))
-    store.add_predictions(Predictions(*head, *texts))
-
-
-def _plain(value: Any) -> Any:
-    """Sequences that make their elements when asked; anything else as its text."""
-    return list(value) if isinstance(value, Sequence) else str(value)
 
 
 def _refused(error: sqlite3.Error) -> ApiError:

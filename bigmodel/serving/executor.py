@@ -6,9 +6,9 @@ that the loop can go on to refuse what would only wait.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +50,21 @@ class Executor:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
         self._most, self._in_threads = waiting + self._threads, 0
 
-    async def run(self, read: Read, finish: Finish, rows: int) -> Answers:
-        """The answers. Raises what `read` raises, and ApiError 503 when too many wait."""
+    def run(self, read: Read, finish: Finish, rows: int) -> Answers | Coroutine[Any, Any, Answers]:
+        """The answers, at once where the model is fast.
+
+        Raises what `read` raises, and ApiError 503 when too many wait.
+        """
         if rows > self._most_rows:
-            return await self._beside(read, finish)
-        batch = read()
+            return self._beside(read, finish)
         if self.mode == "queue":
-            return finish(batch, await self._queue.output(batch.encoded))
+            return self._together(read, finish)
+        batch = read()
         return finish(batch, self._engine.run(batch.encoded))
+
+    async def _together(self, read: Read, finish: Finish) -> Answers:
+        batch = read()
+        return finish(batch, await self._queue.output(batch.encoded))
 
     async def _beside(self, read: Read, finish: Finish) -> Answers:
         if self._in_threads >= self._most:

@@ -15,6 +15,7 @@ from bigmodel.config.suggest import closest
 from bigmodel.data.reading import conform
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
+from bigmodel.serving import records
 from bigmodel.serving.store import NAME
 
 USAGE = """usage: bigmodel feedback export output=FILE [name=NAME] [state=DIR]
@@ -86,10 +87,11 @@ def _frames(db: sqlite3.Connection, model: str, schema: Schema) -> Iterator[pd.D
         raise UserError(f"name={model}: the service stores no images, so there is nothing to train")
     rows: list[dict[str, Any]] = []
     labels: list[Any] = []
-    known, content = None, []
+    known: str | None = None
+    content: list[dict[str, Any]] = []
     for request, text, row, label in db.execute(_LABELLED, (model,)):
         if request != known:
-            known, content = request, orjson.loads(text)
+            known, content = request, records.objects(text)
         rows.append(content[row])
         labels.append(orjson.loads(label))
         if len(rows) >= _ROWS:

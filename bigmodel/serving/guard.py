@@ -21,15 +21,15 @@ class Watcher(Protocol):
 class Ticket:
     """One admitted request: whose it is, and when (monotonic seconds) its work has to begin.
 
-    `begin` when it is complete and valid, before the engine; `release` in a finally.
+    `begin` when it is complete, before the engine; `release` when it is over, which counts once.
     """
 
-    __slots__ = ("_admission", "_begin_by", "_watcher", "_working", "key")
+    __slots__ = ("_admission", "_begin_by", "_over", "_watcher", "_working", "key")
 
     def __init__(self, key: Key, admission: Admission, watcher: Watcher) -> None:
         self.key, self._admission, self._watcher = key, admission, watcher
         self._begin_by = time.monotonic() + _BEGIN * admission.deadline
-        self._working = False
+        self._working = self._over = False
 
     def begin(self) -> None:
         """From now on the request waits for the engine."""
@@ -44,6 +44,9 @@ class Ticket:
 
     def release(self) -> None:
         """The request is over, whatever became of it."""
+        if self._over:
+            return
+        self._over = True
         if self._working:
             self._admission.end()
         self._admission.leave()

@@ -20,6 +20,11 @@ _EVERY = 0.2  # seconds
 _MOST = 50_000  # lines that wait for the reader: more are dropped
 _STANDARD_ERROR = 2
 
+# time (ns), id, method, route, status, seconds, model, version, rows, key
+_Answered = tuple[
+    int, str, str, str, int, float, str | None, str | None, int, str | None
+]  # fmt: skip
+
 
 class Log(logging.Handler):
     """Takes what the program logs, and a line for each request. `close` writes what is left."""
@@ -27,7 +32,7 @@ class Log(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.dropped = 0
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[_Answered | bytes] = deque()
         self._second, self._shown = 0, ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bigmodel-log", daemon=True)
@@ -40,22 +45,18 @@ class Log(logging.Handler):
         root.setLevel(logging.INFO)
 
     def answered(self, request: Request, route: str, status: int, seconds: float) -> None:
-        """One answer; `route` is the path as the route names it."""
+        """One answer; `route` is the path as the route names it. The line is made later."""
+        if len(self._lines) >= _MOST:
+            self.dropped += 1
+            return
         model = request.model
-        self._add(
-            {
-                "event": "request",
-                "request_id": request.id.decode(),
-                "method": request.method,
-                "route": route,
-                "status": status,
-                "ms": round(seconds * 1e3, 3),
-                "model": None if model is None else model.name,
-                "version": None if model is None else model.version[:12],
-                "rows": request.rows,
-                "key": request.key or None,
-            }
-        )
+        name, version = (None, None) if model is None else (model.name, model.version)
+        self._lines.append(
+            (
+                time.time_ns(), request.id, request.method, route, status, seconds, name, version,
+                request.rows, request.key or None,
+            )
+        )  # fmt: skip
 
     def emit(self, record: logging.LogRecord) -> None:
         """A line for what the program logged."""
@@ -81,12 +82,30 @@ class Log(logging.Handler):
         if len(self._lines) >= _MOST:
             self.dropped += 1
             return
-        content["time"] = self._now()
-        self._lines.append(orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        content["time"] = self._shown_time(time.time_ns())
+        self._lines.append(_line(content))
 
-    def _now(self) -> str:
-        """The time as of ISO 8601; its second is made into text once."""
-        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    def _request_line(self, answered: _Answered) -> bytes:
+        stamp, request_id, method, route, status, seconds, name, version, rows, key = answered
+        return _line(
+            {
+                "event": "request",
+                "request_id": request_id,
+                "method": method,
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1e3, 3),
+                "model": name,
+                "version": None if version is None else version[:12],
+                "rows": rows,
+                "key": key,
+                "time": self._shown_time(stamp),
+            }
+        )
+
+    def _shown_time(self, stamp: int) -> str:
+        """Nanoseconds since 1970 as of ISO 8601; a second is made into text once."""
+        seconds, rest = divmod(stamp, 1_000_000_000)
         if seconds != self._second:
             self._second = seconds
             self._shown = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -98,9 +117,14 @@ class Log(logging.Handler):
 
     def _write(self) -> None:
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
-        data = memoryview(b"".join(lines))
+        made = [one if isinstance(one, bytes) else self._request_line(one) for one in lines]
+        data = memoryview(b"".join(made))
         try:
             while data:
                 data = data[os.write(_STANDARD_ERROR, data) :]
         except OSError:  # nobody reads: the service goes on
             self.dropped += len(lines)
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE)

@@ -63,7 +63,7 @@ class Metrics:
             for name, text in _NOW.items()
         }
         self._read: dict[str, Callable[[], float]] = {"process_resident_bytes": resident_bytes}
-        self._children: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
+        self._children: dict[tuple[str, str, str, int], tuple[Counter, Histogram, Counter]] = {}
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"bigmodel_{name}", text, labels, registry=self._registry)
@@ -89,12 +89,16 @@ class Metrics:
         known = self._children.get(key)
         if known is None:
             labels = (route, name, version[:_VERSION])
-            known = (self._requests.labels(*labels, str(status)), self._seconds.labels(*labels))
+            known = (
+                self._requests.labels(*labels, str(status)),
+                self._seconds.labels(*labels),
+                self._rows.labels(*labels[1:]),
+            )
             self._children[key] = known
         known[0].inc()
         known[1].observe(seconds)
         if request.rows:
-            self._rows.labels(name, version[:_VERSION]).inc(request.rows)
+            known[2].inc(request.rows)
 
     def shed(self, reason: str, priority: str) -> None:
         """A request was refused for lack of room."""

@@ -1,15 +1,12 @@
 """Which path and method lead where, and what scope of a key that takes."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from bigmodel.serving.auth import Need
 from bigmodel.serving.errors import ApiError
-from bigmodel.serving.http import Request, Response
-
-Handler = Callable[[Any, Request], Awaitable[Response]]  # of the service
+from bigmodel.serving.http import Handler, Request
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from bigmodel.data.texts import closest
 from bigmodel.serving import cells
 from bigmodel.serving.cells import Cells, Place
 from bigmodel.serving.errors import ApiError, invalid
+from bigmodel.serving.table import Table, place
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,17 @@ class Reader:
             columns |= dict(zip(self.plain, zip(*table, strict=True), strict=True))
         return self._batch(columns, plain, len(rows), _in_rows)
 
-    def columns(self, columns: Mapping[str, Cells], rows: int, place: Place) -> Batch:
-        """The cells (rows,) of each column of `needed`; `place` names one."""
-        given = [columns[name] for name in self.plain]
-        plain = None
-        if given and all(isinstance(c, np.ndarray) and c.dtype.kind in "fiub" for c in given):
-            plain = _sound(np.array(given, dtype=np.float64).T)
-        return self._batch(columns, plain, rows, place)
+    def table(self, table: Table) -> Batch:
+        """Tensors, as `table_of` has put them together. Raises ApiError 422 as `rows`."""
+        given, columns = table.matrix, table.columns
+        if given is None:
+            cells = [columns[name] for name in self.plain]
+            if cells and all(isinstance(c, np.ndarray) and c.dtype.kind in "fiub" for c in cells):
+                given = np.array(cells, dtype=np.float64).T
+        plain = None if given is None else _sound(given.astype(np.float64))
+        if plain is None and table.matrix is not None:
+            columns = {**columns, **dict(zip(self.plain, table.matrix.T, strict=True))}
+        return self._batch(columns, plain, table.rows, place)
 
     def _batch(
         self, columns: Mapping[str, Cells], plain: Floats | None, rows: int, place: Place
@@ -148,8 +153,10 @@ def _numbers(table: list[tuple[Any, ...]]) -> Floats | None:
 
 def _sound(values: Floats) -> Floats | None:
     """The values, unless one is too large."""
-    small = np.abs(values) < LARGEST
-    return values if small.all() or (small | np.isnan(values)).all() else None
+    size = np.abs(values)
+    if np.maximum.reduce(size, axis=None, initial=0.0) < LARGEST:  # false where one is missing
+        return values
+    return values if ((size < LARGEST) | np.isnan(size)).all() else None
 
 
 def _in_rows(row: int, name: str) -> str:

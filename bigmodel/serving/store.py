@@ -9,6 +9,8 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,10 +33,11 @@ create table if not exists usage(
 _PIECE = 200  # records that are removed at a time
 _ROOM = 0.9  # of the size limit: above, the oldest predictions without a label go
 _BUSY = 5.0  # seconds to wait for another process's commit
+_AT_ONCE = 64  # records of one statement: each step hands the interpreter's lock over and back
 
 
 class Predictions(NamedTuple):
-    """The answers to one request: `row_count` rows and answers, each a JSON list.
+    """The answers to one request: `row_count` rows and answers, as `records` keeps them.
 
     Its `id` with "-0", "-1", ... are the ids of its predictions; `key` is that of the asker.
     """
@@ -95,11 +98,11 @@ class Store:
                 self._db.execute("rollback")
             raise
 
-    def add_predictions(self, predictions: Predictions) -> None:
-        """Keep the predictions of a request, unless its id is known."""
-        self._db.execute(
-            "insert or ignore into predictions values (?, ?, ?, ?, ?, ?, ?, ?)", predictions
-        )
+    def add_predictions(self, *predictions: Predictions) -> None:
+        """Keep the predictions of these requests, unless their ids are known."""
+        for start in range(0, len(predictions), _AT_ONCE):
+            part = predictions[start : start + _AT_ONCE]
+            self._db.execute(_insertion(len(part)), tuple(chain.from_iterable(part)))
 
     def add_labels(self, labels: Iterable[Label]) -> list[tuple[Outcome, bool]]:
         """Keep labels, all or, where one is refused, none of them.
@@ -183,3 +186,10 @@ class Store:
             for name in ("page_count", "freelist_count")
         )
         return (pages - free) * self._page
+
+
+@cache
+def _insertion(count: int) -> str:
+    """The statement for so many predictions."""
+    places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+    return f"insert or ignore into predictions values {places}"

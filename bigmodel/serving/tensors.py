@@ -1,8 +1,10 @@
 """Tensors of the Open Inference Protocol V2, in JSON and in its binary extension."""
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -61,7 +63,7 @@ def read(inputs: Any, binary: bytes) -> list[Tensor]:
         name, shape, datatype = _head(told, f"inputs[{index}]")
         size = (told.get("parameters") or {}).get("binary_data_size")
         place = f"inputs.{name}"
-        count = int(np.prod(shape, dtype=object))
+        count = math.prod(shape)
         if size is None:
             tensors.append(Tensor(name, shape, _from_json(told.get("data"), count, place)))
             continue
@@ -131,12 +133,18 @@ def _strings(content: bytes, count: int, place: str) -> list[bytes]:
     return found
 
 
-def write(name: str, values: Sequence[Any] | NDArray[Any], datatype: str) -> bytes:
+def write(values: Any, datatype: str) -> bytes:
     """The values of an output as binary data."""
     if datatype == BYTES:
-        texts = [str(value).encode() for value in values]
-        return b"".join(part for text in texts for part in (_LENGTH.pack(len(text)), text))
+        return b"".join(map(_text, values))
     return np.ascontiguousarray(values, dtype=DTYPES[datatype]).tobytes()
+
+
+@lru_cache(maxsize=4096)
+def _text(value: Any) -> bytes:
+    """A text with its length in front: that of a class is asked for over and over."""
+    text = str(value).encode()
+    return _LENGTH.pack(len(text)) + text
 
 
 def described(name: str, datatype: str, shape: Sequence[int]) -> Mapping[str, Any]:

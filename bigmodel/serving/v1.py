@@ -2,18 +2,23 @@
 
 from typing import Any
 
+import orjson
+
+from bigmodel.serving import ids, records
+from bigmodel.serving.answers import Answers
 from bigmodel.serving.errors import ApiError, invalid
-from bigmodel.serving.http import Request, Response, json, loads
-from bigmodel.serving.ids import prediction_ids
+from bigmodel.serving.exchange import then
+from bigmodel.serving.http import Handled, Request, Response, json, loads
+from bigmodel.serving.ids import new_id
 from bigmodel.serving.rows import Batch, Reader
 from bigmodel.serving.service import Service
 
 
-async def predict(service: Service, request: Request) -> Response:
+def predict(service: Service, request: Request) -> Handled:
     """`{"rows": [{column: value}]}` to a prediction each, with ids that feedback can name."""
     model = service.slot(request.arguments["name"]).model
     request.model = model
-    content = await _content(service, request)
+    content = _content(request)
     rows = _rows(content, service.settings.limits.rows)
     parameters = model.parameters.read(content.get("parameters"))
 
@@ -21,17 +26,24 @@ async def predict(service: Service, request: Request) -> Response:
         request.ticket.still()
         return reader.rows(rows)
 
-    answers = await model.answer(read, len(rows), parameters)
-    ids, objects = prediction_ids(len(rows)), answers.objects()
-    service.collector.predicted(request, ids, rows, objects)
-    return json({"predictions": objects, "model_version": model.version, "prediction_ids": ids})
+    def respond(answers: Answers) -> Response:
+        name, count = new_id(), len(rows)
+        predictions = orjson.dumps(answers.objects())
+        body = request.content  # is kept as it came, unless there is something to hide
+        service.collector.predicted(
+            request, name, count, lambda hidden: records.dumped(rows, hidden) if hidden else body,
+            lambda: predictions,
+        )  # fmt: skip
+        told = {"predictions": orjson.Fragment(predictions), "model_version": model.version}
+        return json({**told, "prediction_ids": orjson.Fragment(ids.listed(name, count))})
+
+    return then(model.answer(read, len(rows), parameters), respond)
 
 
 async def feedback(service: Service, request: Request) -> Response:
     """`{"prediction_id", "label"}`, or a list of such; answered when it is on the disk."""
     request.model = service.slot(request.arguments["name"]).model
-    content = await _content(service, request)
-    return json(await service.collector.feedback(request, content))
+    return json(await service.collector.feedback(request, _content(request)))
 
 
 async def model(service: Service, request: Request) -> Response:
@@ -70,10 +82,9 @@ async def card(service: Service, request: Request) -> Response:
     return Response(model.card, b"text/markdown; charset=utf-8")
 
 
-async def _content(service: Service, request: Request) -> dict[str, Any]:
+def _content(request: Request) -> dict[str, Any]:
     """The JSON object of the body."""
-    limits = service.settings.limits
-    content = loads(await request.body(limits.body_bytes, limits.body_seconds))
+    content = loads(request.content)
     if not isinstance(content, dict):
         raise invalid("the body has to be a JSON object")
     return content

@@ -2,8 +2,9 @@
 
 The thread takes all that has come since its last commit and commits it at once (group commit):
 the more requests wait, the fewer of the disk's synchronisations each of them costs. Feedback is
-acknowledged after the commit; predictions are not waited for, and are dropped rather than let
-requests wait when the disk is slower than they come.
+acknowledged after the commit. Predictions are not waited for: they are gathered, since waking the
+thread for each would cost a request more than its answer, and are dropped rather than let requests
+wait when the disk is slower than they come.
 """
 
 import asyncio
@@ -12,20 +13,23 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from bigmodel.errors import BigmodelError
-from bigmodel.serving.store import Store
+from bigmodel.serving.store import Predictions, Store
 
 _AT_ONCE = 512  # jobs of one commit
+_EVERY = 0.1  # seconds for which predictions are gathered
 _WAITING = 50_000  # rows of predictions that wait for the disk: more are dropped
 _PRUNE_SECONDS = 10.0
 _COMPLAIN_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 Work = Callable[[Store], Any]
+Record = Callable[[], Predictions]  # made in the writing thread, where nobody waits for it
 
 
 class Watcher(Protocol):
@@ -35,12 +39,12 @@ class Watcher(Protocol):
 
 
 class Job:
-    """What to do within a transaction, and who waits for it; nobody for predictions."""
+    """What to do within a transaction, and who waits for it, if anybody."""
 
-    __slots__ = ("_future", "_loop", "outcome", "rows", "work")
+    __slots__ = ("_future", "_loop", "outcome", "work")
 
-    def __init__(self, work: Work, rows: int = 0, waits: bool = True) -> None:
-        self.work, self.rows, self.outcome = work, rows, None
+    def __init__(self, work: Work, waits: bool = True) -> None:
+        self.work, self.outcome = work, None
         self._loop = asyncio.get_running_loop() if waits else None
         self._future: asyncio.Future[Any] | None = (
             self._loop.create_future() if self._loop else None
@@ -77,6 +81,7 @@ class Writer:
     def __init__(self, path: Path, max_bytes: int, days: float, watcher: Watcher) -> None:
         self._path, self._limits, self._watcher = path, (max_bytes, days), watcher
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._records: deque[tuple[int, Record]] = deque()
         self._complained = float("-inf")
         self._put = self._taken = 0  # rows of predictions; each is changed by one thread only
         self._thread = threading.Thread(target=self._run, name="bigmodel-store", daemon=True)
@@ -103,14 +108,18 @@ class Writer:
             self._jobs.put(None)
             self._thread.join()
 
-    def later(self, work: Work, rows: int) -> bool:
-        """Write when there is time; False when it was dropped, as too much waits already."""
+    def keep(self, record: Record, rows: int) -> bool:
+        """Write predictions of so many rows soon; False when too much waits: they are dropped."""
         if self.waiting + rows > _WAITING:
             self._watcher.collected("prediction", "dropped", rows)
             return False
         self._put += rows
-        self._jobs.put(Job(work, rows, waits=False))
+        self._records.append((rows, record))
         return True
+
+    def later(self, work: Work) -> None:
+        """Do this when there is time."""
+        self._jobs.put(Job(work, waits=False))
 
     async def now(self, work: Work) -> Any:
         """What `work` returns, once it is on the disk. Raises `sqlite3.Error` if it is not."""
@@ -129,18 +138,17 @@ class Writer:
         ending = False
         while not ending:
             jobs, ending = self._take()
-            if jobs:
-                self._commit(store, jobs)
+            self._commit(store, jobs)
             if time.monotonic() - pruned > _PRUNE_SECONDS:
                 pruned = time.monotonic()
                 self._prune(store)
         store.close()
 
     def _take(self) -> tuple[list[Job], bool]:
-        """All that waits, at least one job unless none comes for a while; and whether to end."""
+        """The jobs that wait, once there is one or predictions were gathered; whether to end."""
         jobs: list[Job] = []
         try:
-            job = self._jobs.get(timeout=_PRUNE_SECONDS)
+            job = self._jobs.get(timeout=_EVERY)
             while job is not None and len(jobs) < _AT_ONCE:
                 jobs.append(job)
                 job = self._jobs.get_nowait()
@@ -151,7 +159,11 @@ class Writer:
         return jobs, job is None
 
     def _commit(self, store: Store, jobs: Sequence[Job]) -> None:
-        error = self._try(store, jobs)
+        # after the jobs were taken: what a label is about is there before it
+        records = [self._records.popleft() for _ in range(len(self._records))]
+        if not jobs and not records:
+            return
+        error = self._try(store, jobs, [record for _, record in records])
         if error is not None:
             # what nobody waits for may be lost; what somebody waits for gets the room that is left
             self._prune(store)
@@ -162,14 +174,18 @@ class Writer:
         else:
             for job in jobs:
                 job.tell()
-        rows = sum(job.rows for job in jobs)
+        rows = sum(count for count, _ in records)
         self._taken += rows
         if rows:
             self._watcher.collected("prediction", "lost" if error else "stored", rows)
 
-    def _try(self, store: Store, jobs: Sequence[Job]) -> Exception | None:
+    def _try(
+        self, store: Store, jobs: Sequence[Job], records: Sequence[Record] = ()
+    ) -> Exception | None:
         try:
+            predictions = [record() for record in records]
             with store.transaction():
+                store.add_predictions(*predictions)
                 for job in jobs:
                     job.outcome = job.work(store)
         except Exception as error:  # noqa: BLE001  nobody else could tell those who wait
