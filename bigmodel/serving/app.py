@@ -3,7 +3,7 @@
 import logging
 import time
 
-from bigmodel.serving import docs, health, openapi, v1, v2
+from bigmodel.serving import admin, docs, health, openapi, v1, v2
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import (
     CLOSE,
@@ -36,6 +36,10 @@ ROUTES = (
     Route("GET", "/v2/models/{name}/versions/{version}", "any", v2.metadata),
     Route("GET", "/v2/models/{name}/ready", "any", v2.ready),
     Route("GET", "/v2/models/{name}/versions/{version}/ready", "any", v2.ready),
+    Route("POST", "/v1/admin/models/{name}/promote", "admin", admin.promote),
+    Route("POST", "/v1/admin/models/{name}/rollback", "admin", admin.rollback),
+    Route("POST", "/v1/admin/models/{name}/traffic", "admin", admin.traffic),
+    Route("POST", "/v1/admin/models/{name}/push", "admin", admin.push),
     Route("GET", "/openapi.json", "any", openapi.document),
     Route("GET", "/docs", None, docs.page),
     Route("GET", "/health/live", None, health.live),

@@ -38,7 +38,7 @@ async def ready(service: Service, request: Request) -> Response:
 
 async def infer(service: Service, request: Request) -> Response:
     """Tensors of columns in, tensors of answers out."""
-    model = request.model = _model(service, request)
+    model = service.take(request)
     limits = service.settings.limits
     body = await request.body(limits.body_bytes, limits.body_seconds)
     head, binary = tensors.split(body, request.headers.get(_LENGTH))
