@@ -93,6 +93,20 @@ def keys(argv: list[str]) -> int:
     return keys_command.main(argv)
 
 
+def registry(argv: list[str]) -> int:
+    """versions of models, and which of them answer: add, list, promote, traffic, rollback, gc"""
+    from bigmodel.serving.registry import command
+
+    return command.main(argv)
+
+
+def push(argv: list[str]) -> int:
+    """send a bundle to a running service: bundle=DIR url=URL name=NAME"""
+    from bigmodel.serving import push_command
+
+    return push_command.main(argv)
+
+
 def feedback(argv: list[str]) -> int:
     """the rows and labels that a service has collected, to train on: export output=FILE"""
     from bigmodel.serving import feedback_export
@@ -104,7 +118,7 @@ VERBS: dict[str, Verb] = {
     verb.__name__.rstrip("_"): verb
     for verb in (
         *(train, predict, evaluate, serve, preview, check),
-        *(list_, copy, inspect, cache, keys, feedback),
+        *(list_, copy, inspect, cache, keys, registry, push, feedback),
     )
 }
 

@@ -1,6 +1,7 @@
-"""Serve a bundle over HTTP: predictions, feedback, figures.
+"""Serve a bundle, or the models of a registry, over HTTP: predictions, feedback, figures.
 
 bigmodel serve bundle=runs/wine/.../bundle serving.port=8080
+bigmodel serve registry=models
 """
 
 from pathlib import Path
@@ -13,10 +14,13 @@ from bigmodel.serving import keys
 from bigmodel.serving.settings import LOOPBACK, Serving
 
 USAGE = """usage: bigmodel serve bundle=DIR_OR_ZIP [KEY=VALUE ...]
+       bigmodel serve registry=DIR_OR_URL [KEY=VALUE ...]
 
 Answers over HTTP until SIGTERM or Ctrl-C, then ends what was begun.
 
   bundle                what a training wrote
+  registry              or the models of `bigmodel registry`, each with its stable version;
+                        what changes there is followed at once, without a dropped request
   name                  of the model in paths; by default the bundle's own
   threads               cores for one run of the network; 1 by default
   serving.host, .port   127.0.0.1 and 8080 by default
@@ -41,31 +45,40 @@ Inference Protocol under /v2, and `bigmodel.client` is ours. /metrics is for Pro
 
 def serve(
     *,
-    bundle: str,
     serving: Serving,
+    bundle: str | None = None,
+    registry: str | None = None,
     name: str | None = None,
     threads: Annotated[int, Gt(0)] = 1,
 ) -> None:
-    """Serve `bundle` until SIGTERM, under its own name or another `name`.
+    """Serve `bundle`, or the models of `registry`, until SIGTERM.
 
-    `threads` is the number of cores for one run of the network. Raises UserError when the bundle
-    or a setting is wrong, BigmodelError when the address cannot be had.
+    A bundle is served under its own name or another `name`. `threads` is the number of cores for
+    one run of the network. Raises UserError when the bundle or a setting is wrong, BigmodelError
+    when the address cannot be had.
     """
     try:
         from bigmodel.serving.app import App
         from bigmodel.serving.assemble import assemble
         from bigmodel.serving.model import Model
+        from bigmodel.serving.registry.catalog import open_registry
         from bigmodel.serving.server import run
     except ModuleNotFoundError as error:
         raise UserError(
             f'serving needs {error.name}, and more; pip install "bigmodel[serve]"'
         ) from error
 
+    if (bundle is None) == (registry is None):
+        raise UserError("command line: name one of bundle=DIR and registry=DIR")
     _refuse_open_door(serving)
-    model = Model(
-        bundle, name=name, threads=threads, mode=serving.executor, waiting=serving.waiting
-    )
-    run(App(assemble(serving, [model])), serving)
+    if bundle is None:
+        service = assemble(serving, registry=open_registry(str(registry)), threads=threads)
+    else:
+        model = Model(
+            bundle, name=name, threads=threads, mode=serving.executor, waiting=serving.waiting
+        )
+        service = assemble(serving, [model])
+    run(App(service), serving)
 
 
 def main(argv: list[str]) -> int:

@@ -24,6 +24,8 @@ ROOTS = {
     "evaluate": "bigmodel.evaluate:evaluate",
     "serve": "bigmodel.serve:serve",
     "keys": "bigmodel.serving.keys_command:add",
+    "registry": "bigmodel.serving.registry.command:Asked",
+    "push": "bigmodel.serving.push_command:push",
     "feedback": "bigmodel.serving.feedback_export:export",
 }
 # groups whose objects are cheap to make

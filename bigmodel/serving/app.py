@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from bigmodel.serving import docs, health, openapi, v1, v2
+from bigmodel.serving import admin, docs, health, openapi, v1, v2
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.exchange import Exchange
 from bigmodel.serving.http import Request, Response, too_large, too_slow
@@ -35,6 +35,10 @@ ROUTES = (
     Route("GET", "/v2/models/{name}/versions/{version}", "any", v2.metadata),
     Route("GET", "/v2/models/{name}/ready", "any", v2.ready),
     Route("GET", "/v2/models/{name}/versions/{version}/ready", "any", v2.ready),
+    Route("POST", "/v1/admin/models/{name}/promote", "admin", admin.promote),
+    Route("POST", "/v1/admin/models/{name}/rollback", "admin", admin.rollback),
+    Route("POST", "/v1/admin/models/{name}/traffic", "admin", admin.traffic),
+    Route("POST", "/v1/admin/models/{name}/push", "admin", admin.push, large=True),
     Route("GET", "/openapi.json", "any", openapi.document),
     Route("GET", "/docs", None, docs.page),
     Route("GET", "/health/live", None, health.live),
@@ -67,12 +71,11 @@ class App:
         )
         response = exchange.open(self.routes)
         if response is None:
-            limits = self.service.settings.limits
             try:
-                async with asyncio.timeout(limits.body_seconds):
-                    body = await _body(receive, limits.body_bytes)
+                async with asyncio.timeout(exchange.seconds):
+                    body = await _body(receive, exchange.most)
             except TimeoutError:
-                response = exchange.refuse(too_slow(limits.body_seconds))
+                response = exchange.refuse(too_slow(exchange.seconds))
             except ApiError as error:
                 response = exchange.refuse(error)
             except ClientGone:

@@ -1,6 +1,6 @@
 """A service made of its parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bigmodel.serving import keys, store
@@ -8,18 +8,29 @@ from bigmodel.serving.admission import Admission
 from bigmodel.serving.auth import Everybody, Keyring
 from bigmodel.serving.beat import Beat
 from bigmodel.serving.collect import Collector
+from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
 from bigmodel.serving.limits import Limits
+from bigmodel.serving.loader import Loader
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
+from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.service import Service
 from bigmodel.serving.settings import LOOPBACK, Serving
+from bigmodel.serving.slot import Routing, Slot
 from bigmodel.serving.writer import Writer
 
 
-def assemble(settings: Serving, models: Sequence[Model]) -> Service:
-    """The service of these models, its store open; nothing listens yet.
+def assemble(
+    settings: Serving,
+    models: Sequence[Model] = (),
+    registry: Registry | None = None,
+    threads: int = 1,
+) -> Service:
+    """The service of these models, or of those in a registry, its store open; nothing listens yet.
+
+    `threads` are the cores for one run of a network of the registry.
 
     Raises UserError when a setting does not fit the models, BigmodelError when the store cannot
     be opened.
@@ -37,9 +48,15 @@ def assemble(settings: Serving, models: Sequence[Model]) -> Service:
     writer.start()
     log = Log()
     log.install()
-    service = Service(
-        settings, models, guard, collector, metrics, log, Beat(limits, metrics, writer)
-    )
+    slots: Mapping[str, Slot] = {model.name: Slot(Routing(model)) for model in models}
+    follower = None
+    if registry is not None:
+        loader = Loader(registry, settings, threads, collector.check)
+        follower = Follower(registry, loader, collector, metrics)
+        follower.first()
+        slots = follower.slots
+    beat = Beat(limits, metrics, writer)
+    service = Service(settings, slots, follower, guard, collector, metrics, log, beat)
     metrics.follow("requests_in_flight", lambda: admission.in_flight)
     metrics.follow("requests_working", lambda: admission.working)
     metrics.follow("records_waiting", lambda: writer.waiting)

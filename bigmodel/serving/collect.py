@@ -31,7 +31,15 @@ class Collector:
         self._hidden: dict[str, frozenset[str]] = {}  # columns, by version
 
     def serves(self, model: str, version: str, schema: Schema) -> None:
-        """A version will answer from now on; UserError when it lacks a column to redact.
+        """A version will answer from now on. Raises as `check`."""
+        self.check(model, schema)
+        images = {column.name for column in schema.columns if column.kind == "image"}
+        self._hidden[version] = self._redact | images
+        content = orjson.dumps(schema.to_json())
+        self._writer.later(lambda store: store.add_version(model, version, content))
+
+    def check(self, model: str, schema: Schema) -> None:
+        """Raise UserError when a model with this schema lacks a column to redact.
 
         A mistyped name there would store what nobody may see.
         """
@@ -42,10 +50,6 @@ class Collector:
                 f"serving.collect.redact: the model {model!r} has no column {unknown[0]!r}; "
                 f"its columns are {', '.join(sorted(known))}"
             )
-        images = {column.name for column in schema.columns if column.kind == "image"}
-        self._hidden[version] = self._redact | images
-        content = orjson.dumps(schema.to_json())
-        self._writer.later(lambda store: store.add_version(model, version, content))
 
     def close(self) -> None:
         """Write what is left and close the store."""

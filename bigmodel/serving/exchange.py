@@ -13,6 +13,7 @@ from bigmodel.serving.service import Service
 
 log = logging.getLogger("bigmodel.serving")
 
+_PUSH_SECONDS = 600.0  # for a bundle to come
 _NO_ROUTE = "unknown"  # the route of what has none, in the metrics: a path could be anything
 T = TypeVar("T")
 U = TypeVar("U")
@@ -35,16 +36,19 @@ def then(given: T | Coroutine[Any, Any, T], use: Callable[[T], U]) -> U | Corout
 class Exchange:
     """`open` first, with the head alone: the cheapest checks come before the body is read.
 
-    Then, unless that has refused, either `answer` with the body, or `refuse`, or `abandon`.
+    Then, unless that has refused, either `answer` with the body, or `refuse`, or `abandon`. The
+    body may have `most` bytes, and may take so many `seconds` to come.
     """
 
-    __slots__ = ("_path", "_route", "_service", "_started", "request")
+    __slots__ = ("_path", "_route", "_service", "_started", "most", "request", "seconds")
 
     def __init__(self, service: Service, request: Request) -> None:
         self._started = time.perf_counter()
         self._service, self.request = service, request
         self._path = _NO_ROUTE
         self._route: Route | None = None
+        limits = service.settings.limits
+        self.most, self.seconds = limits.body_bytes, limits.body_seconds
 
     def open(self, routes: Routes) -> Response | None:
         """A refusal, or None: the body may come."""
@@ -54,7 +58,10 @@ class Exchange:
             self._path = route.path
             if route.scope is not None:
                 service.guard.admit(request, route.scope, request.arguments.get("name"))
-            request.check_length(service.settings.limits.body_bytes)
+            if route.large:
+                limits = service.settings.limits
+                self.most, self.seconds = limits.push_bytes, _PUSH_SECONDS
+            request.check_length(self.most)
         except Exception as error:  # noqa: BLE001  each becomes an answer
             return self.refuse(error)
         return None

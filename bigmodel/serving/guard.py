@@ -18,18 +18,26 @@ class Watcher(Protocol):
     def shed(self, reason: str, priority: str) -> None: ...  # noqa: D102
 
 
+class Held(Protocol):
+    """What a request has: a version of a model."""
+
+    def leave(self) -> None: ...  # noqa: D102
+
+
 class Ticket:
     """One admitted request: whose it is, and when (monotonic seconds) its work has to begin.
 
     `begin` when it is complete, before the engine; `release` when it is over, which counts once.
+    `held` is the version that answers, which the request has until then.
     """
 
-    __slots__ = ("_admission", "_begin_by", "_over", "_watcher", "_working", "key")
+    __slots__ = ("_admission", "_begin_by", "_over", "_watcher", "_working", "held", "key")
 
     def __init__(self, key: Key, admission: Admission, watcher: Watcher) -> None:
         self.key, self._admission, self._watcher = key, admission, watcher
         self._begin_by = time.monotonic() + _BEGIN * admission.deadline
         self._working = self._over = False
+        self.held: Held | None = None
 
     def begin(self) -> None:
         """From now on the request waits for the engine."""
@@ -47,6 +55,8 @@ class Ticket:
         if self._over:
             return
         self._over = True
+        if self.held is not None:
+            self.held.leave()
         if self._working:
             self._admission.end()
         self._admission.leave()

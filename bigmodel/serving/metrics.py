@@ -77,6 +77,10 @@ class Metrics:
         """A version answers from now on."""
         self._models.labels(model, version[:_VERSION]).set(1)
 
+    def retires(self, model: str, version: str) -> None:
+        """A version does not answer any more."""
+        self._models.labels(model, version[:_VERSION]).set(0)
+
     def observe(self, request: Request, route: str, status: int, seconds: float) -> None:
         """One answer; `route` is the path as the route names it, `request.model` who answered.
 

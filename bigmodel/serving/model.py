@@ -1,24 +1,21 @@
 """One version of a model: loaded, measured, ready to answer requests."""
 
-import re
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from bigmodel.bundle import archive
 from bigmodel.bundle.load import open_archive
-from bigmodel.errors import UserError
-from bigmodel.serving import example
+from bigmodel.serving import example, names
 from bigmodel.serving.answers import Answering, Answers
 from bigmodel.serving.executor import Executor, Mode, mode_of
 from bigmodel.serving.outputs import Outputs
 from bigmodel.serving.parameters import Declared, Parameters
 from bigmodel.serving.rows import Batch, Reader
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a part of a path, and of a metric
 _ROUNDS, _ROWS = 15, 32  # of the measurement
 
 
@@ -41,9 +38,8 @@ class Model:
         content = archive.read(path)
         bundle = open_archive(content, threads)
         self.manifest, self.schema = bundle.manifest, bundle.schema
-        self.name, self.version = name or self.manifest.name, self.manifest.version
-        if not _NAME.fullmatch(self.name):
-            raise UserError(f"name={self.name[:50]}: give a name of letters, digits, . _ and -")
+        self.name = names.checked(name or self.manifest.name)
+        self.version = self.manifest.version
         self.card = content.files["CARD.md"]
         post = bundle.postprocess
         costs = () if post.costs is None else post.costs.columns
@@ -57,6 +53,7 @@ class Model:
         self.seconds, row_seconds = self._measured()
         chosen = mode_of(self.seconds) if mode == "auto" else mode
         self.executor = Executor(bundle.engine, chosen, row_seconds, waiting)
+        self._users, self._retired = 0, False
 
     def answer(
         self, read: Callable[[Reader], Batch], rows: int, parameters: Parameters
@@ -70,6 +67,23 @@ class Model:
             lambda batch, output: self._answering.answers(batch, output, parameters),
             rows,
         )
+
+    def enter(self) -> Self:
+        """A request has this version until it calls `leave`; both in the event loop."""
+        self._users += 1
+        return self
+
+    def leave(self) -> None:
+        """The request is answered."""
+        self._users -= 1
+        if self._retired and not self._users:
+            self.close()
+
+    def retire(self) -> None:
+        """No request gets this version any more: close it after the last one that has it."""
+        self._retired = True
+        if not self._users:
+            self.close()
 
     def close(self) -> None:
         """Free what this version holds, once no request has it any more."""

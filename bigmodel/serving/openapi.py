@@ -6,7 +6,7 @@ from typing import Any
 from bigmodel import __version__
 from bigmodel.data.convert import LARGEST
 from bigmodel.data.schema import Column, Target
-from bigmodel.serving import v2
+from bigmodel.serving import openapi_admin, v2
 from bigmodel.serving.http import Request, Response, json
 from bigmodel.serving.model import Model
 from bigmodel.serving.openapi_v2 import paths as paths_v2
@@ -53,6 +53,7 @@ def describe(models: list[Model]) -> Node:
     paths: Node = {}
     for model in models:
         paths |= _paths(model) | paths_v2(model, v2.described(model), operation)
+        paths |= openapi_admin.paths(model, operation)
     for path, says in (("live", "the process answers"), ("ready", "requests are welcome")):
         for prefix in ("/health", "/v2/health"):
             paths[f"{prefix}/{path}"] = {"get": _open(says)}

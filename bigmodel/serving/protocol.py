@@ -124,7 +124,9 @@ class Protocol(asyncio.Protocol):
         if self._task is not None or self._transport.is_closing():
             self._timer.stop()
         elif self._within:
-            self._timer.keep(limits.body_seconds, self._slow_body)
+            turn = self._turn
+            seconds = limits.body_seconds if turn is None else turn.exchange.seconds
+            self._timer.keep(seconds, self._slow_body)
         elif not self._head:
             self._timer.start(limits.idle_seconds, self._idle)
         elif self._head > limits.header_bytes:  # and still no end of it
@@ -170,9 +172,9 @@ class Protocol(asyncio.Protocol):
             return
         turn.parts.append(body)
         turn.size += len(body)
-        if turn.opened and turn.size > self._limits.body_bytes:
+        if turn.opened and turn.size > turn.exchange.most:
             self._turn = None
-            self._send(turn, turn.exchange.refuse(too_large(self._limits.body_bytes)))
+            self._send(turn, turn.exchange.refuse(too_large(turn.exchange.most)))
 
     def on_message_complete(self) -> None:
         """The end of a body."""
@@ -281,7 +283,7 @@ class Protocol(asyncio.Protocol):
         if turn is None or not turn.opened:
             self._transport.close()
         else:
-            self._send(turn, turn.exchange.refuse(too_slow(self._limits.body_seconds)))
+            self._send(turn, turn.exchange.refuse(too_slow(turn.exchange.seconds)))
 
     def _count(self, size: int) -> None:
         """Stop the parser where a complete head is too large."""

@@ -13,13 +13,14 @@ from bigmodel.serving.http import Handler, Request
 class Route:
     """`path` names its variable parts in braces; `scope` is that of the key that it takes.
 
-    `any`: each valid key will do; None: it is for everybody.
+    `any`: each valid key will do; None: it is for everybody. `large`: its body is a bundle.
     """
 
     method: str
     path: str
     scope: Need | None
     handle: Handler
+    large: bool = False
 
 
 class Routes:

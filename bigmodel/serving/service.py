@@ -1,39 +1,31 @@
 """What the handlers of one service share."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from bigmodel.serving.beat import Beat
 from bigmodel.serving.collect import Collector
 from bigmodel.serving.errors import ApiError
+from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
+from bigmodel.serving.http import Request
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
 from bigmodel.serving.settings import Serving
-
-
-class Slot:
-    """The place of a model of one name; `model` is the version that answers new requests.
-
-    A request reads `model` once and keeps it, so it ends on the version that it began with.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    @property
-    def versions(self) -> tuple[Model, ...]:
-        """The versions that are loaded, the newest first."""
-        return (self.model,)
+from bigmodel.serving.slot import Slot
 
 
 class Service:
-    """The models by name, and what stands beside them; `draining` once it is to end."""
+    """The models by name, and what stands beside them; `draining` once it is to end.
+
+    `follower` keeps `slots` as a registry says; None where there is no registry.
+    """
 
     def __init__(
         self,
         settings: Serving,
-        models: Iterable[Model],
+        slots: Mapping[str, Slot],
+        follower: Follower | None,
         guard: Guard,
         collector: Collector,
         metrics: Metrics,
@@ -41,7 +33,7 @@ class Service:
         beat: Beat,
     ) -> None:
         self.settings = settings
-        self.slots = {model.name: Slot(model) for model in models}
+        self.slots, self.follower = slots, follower
         self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
         self._beat = beat
         self.draining = False
@@ -49,9 +41,13 @@ class Service:
     async def start(self) -> None:
         """Before the first request."""
         await self._beat.start()
+        if self.follower is not None:
+            await self.follower.start()
 
     async def close(self) -> None:
         """After the last one: what is left reaches the disk."""
+        if self.follower is not None:
+            await self.follower.close()
         await self._beat.close()
         self.collector.close()
         self.log.close()
@@ -66,9 +62,14 @@ class Service:
     def model(self, name: str, version: str | None = None) -> Model:
         """The model that answers, or one of its loaded versions. Raises ApiError 404."""
         slot = self.slot(name)
-        if version is None:
-            return slot.model
-        for model in slot.versions:
-            if model.version == version:
-                return model
-        raise ApiError(404, "no_such_version", "this version is not loaded", "version")
+        return slot.model if version is None else slot.version(version)
+
+    def take(self, request: Request) -> Model:
+        """The version that answers a request, which has it until the request's end.
+
+        Raises ApiError 404.
+        """
+        slot, version = self.slot(request.arguments["name"]), request.arguments.get("version")
+        model = slot.choose(request) if version is None else slot.version(version)
+        request.model = request.ticket.held = model.enter()
+        return model

@@ -25,6 +25,7 @@ class Limits:
     """What one request and one connection may take."""
 
     body_bytes: Count
+    push_bytes: Count
     header_bytes: Count
     rows: Count
     connections: Count

@@ -12,12 +12,12 @@ from bigmodel.serving.http import Handled, Request, Response, json, loads
 from bigmodel.serving.ids import new_id
 from bigmodel.serving.rows import Batch, Reader
 from bigmodel.serving.service import Service
+from bigmodel.serving.versions import listing
 
 
 def predict(service: Service, request: Request) -> Handled:
     """`{"rows": [{column: value}]}` to a prediction each, with ids that feedback can name."""
-    model = service.slot(request.arguments["name"]).model
-    request.model = model
+    model = service.take(request)
     content = _content(request)
     rows = _rows(content, service.settings.limits.rows)
     parameters = model.parameters.read(content.get("parameters"))
@@ -42,7 +42,7 @@ def predict(service: Service, request: Request) -> Handled:
 
 async def feedback(service: Service, request: Request) -> Response:
     """`{"prediction_id", "label"}`, or a list of such; answered when it is on the disk."""
-    request.model = service.slot(request.arguments["name"]).model
+    request.model = service.model(request.arguments["name"])
     return json(await service.collector.feedback(request, _content(request)))
 
 
@@ -61,6 +61,7 @@ async def model(service: Service, request: Request) -> Response:
             "classes": model.schema.target.classes,
             "executor": model.executor.mode,
             "parameters": model.parameters.schema["properties"],
+            **service.slot(model.name).told(),
         }
     )
 
@@ -71,9 +72,8 @@ async def example(service: Service, request: Request) -> Response:
 
 
 async def versions(service: Service, request: Request) -> Response:
-    """The versions that are loaded."""
-    slot = service.slot(request.arguments["name"])
-    return json({"versions": [{"version": model.version} for model in slot.versions]})
+    """The versions that there are, what each of them does, and why one does not."""
+    return json({"versions": await listing(service, request.arguments["name"])})
 
 
 async def card(service: Service, request: Request) -> Response:

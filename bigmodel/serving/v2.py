@@ -37,7 +37,7 @@ async def ready(service: Service, request: Request) -> Response:
 
 def infer(service: Service, request: Request) -> Handled:
     """Tensors of columns in, tensors of answers out."""
-    model = request.model = _model(service, request)
+    model = service.take(request)
     head, binary = tensors.split(request.content, request.headers.get(LENGTH))
     content = loads(head)
     if not isinstance(content, dict):

@@ -54,10 +54,15 @@ class Server:
 
 
 @contextmanager
-def serving(bundle: Path, state: Path, *settings: str, **popen) -> Iterator[Server]:
-    """`bigmodel serve` at a free port of this machine, ended with the block."""
+def serving(
+    bundle: Path, state: Path, *settings: str, what: str = "bundle", **popen
+) -> Iterator[Server]:
+    """`bigmodel serve` at a free port of this machine, ended with the block.
+
+    `what` is `registry` where `bundle` is one.
+    """
     command = [
-        *(BIGMODEL, "serve", f"bundle={bundle}", f"serving.state={state}", "serving.port=0"),
+        *(BIGMODEL, "serve", f"{what}={bundle}", f"serving.state={state}", "serving.port=0"),
         *settings,
     ]
     process = subprocess.Popen(

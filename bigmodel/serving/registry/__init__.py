@@ -1,0 +1,1 @@
+"""The versions of models on disk or in a bucket, and which of them are to answer."""

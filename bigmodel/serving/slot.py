@@ -1,0 +1,81 @@
+"""The place of a model of one name: which of its versions answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bigmodel.serving.errors import ApiError
+from bigmodel.serving.http import Request
+from bigmodel.serving.model import Model
+from bigmodel.serving.registry.state import State
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Who answers: never changed, but replaced as a whole, so that a request sees one of them.
+
+    `state` is what the registry says; `problems` why a version of it does not answer, by version.
+    """
+
+    stable: Model
+    canary: Model | None = None
+    shadow: Model | None = None
+    state: State = field(default_factory=State)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The versions that are in use, the stable one first."""
+        found = (self.stable, self.canary, self.shadow)
+        return tuple(dict.fromkeys(model for model in found if model is not None))
+
+
+class Slot:
+    """A request reads `routing` once and keeps its model, so it ends on the version it began with.
+
+    Used by one event loop.
+    """
+
+    def __init__(self, routing: Routing) -> None:
+        self.routing = routing
+
+    @property
+    def model(self) -> Model:
+        """The version that answers whoever is not a canary's."""
+        return self.routing.stable
+
+    @property
+    def versions(self) -> tuple[Model, ...]:
+        """The versions that can be asked by name."""
+        return self.routing.models
+
+    def choose(self, request: Request) -> Model:
+        """The version that answers a request."""
+        return self.routing.stable
+
+    def version(self, version: str) -> Model:
+        """One that is named. Raises ApiError 404."""
+        for model in self.versions:
+            if model.version == version:
+                return model
+        raise ApiError(404, "no_such_version", "this version is not loaded", "version")
+
+    def publish(self, routing: Routing) -> tuple[Model, ...]:
+        """From now on these answer; returns those that do not any more, retired."""
+        before, self.routing = self.routing, routing
+        gone = tuple(model for model in before.models if model not in routing.models)
+        for model in gone:
+            model.retire()
+        return gone
+
+    def told(self) -> dict[str, Any]:
+        """The labels and what is wrong, as the API shows them."""
+        routing = self.routing
+        found = {"stable": routing.stable, "canary": routing.canary, "shadow": routing.shadow}
+        labels = {label: model.version for label, model in found.items() if model is not None}
+        wanted = routing.state.labels
+        return {
+            "traffic": {**labels, "percent": routing.state.percent if routing.canary else 0.0},
+            "wanted": {k: v for k, v in wanted.items() if labels.get(k) != v},
+            "problems": dict(routing.problems),
+        }
