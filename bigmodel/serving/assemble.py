@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bigmodel.serving import keys, store
+from bigmodel.serving.accounts import Shared
 from bigmodel.serving.admission import Admission
 from bigmodel.serving.auth import Everybody, Keyring
 from bigmodel.serving.beat import Beat
@@ -15,6 +16,7 @@ from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
 from bigmodel.serving.service import Service
 from bigmodel.serving.settings import LOOPBACK, Serving
+from bigmodel.serving.worker import Line, Place
 from bigmodel.serving.writer import Writer
 
 
@@ -24,8 +26,9 @@ def assemble(settings: Serving, models: Sequence[Model]) -> Service:
     Raises UserError when a setting does not fit the models, BigmodelError when the store cannot
     be opened.
     """
-    state, metrics = Path(settings.state), Metrics()
-    limits = Limits()
+    place = Place.inherited()
+    state, metrics = Path(settings.state), Metrics(None if place is None else Line(place))
+    limits = Limits(None if place is None else Shared(place.accounts))
     admission = Admission(settings.room.in_flight, settings.room.deadline_seconds)
     guard = Guard(keyring(settings), limits, admission, metrics)
     kept = settings.collect
@@ -35,7 +38,7 @@ def assemble(settings: Serving, models: Sequence[Model]) -> Service:
         collector.serves(model.name, model.version, model.schema)
         metrics.serves(model.name, model.version)
     writer.start()
-    log = Log()
+    log = Log(None if place is None else place.number)
     log.install()
     service = Service(
         settings, models, guard, collector, metrics, log, Beat(limits, metrics, writer)

@@ -1,14 +1,18 @@
 """The service's log: one JSON object a line on standard error.
 
 Lines are gathered and written by a thread, several times a second: no request waits for whoever
-reads the log. What callers send (headers, bodies, the free part of paths) is never logged.
+reads the log. What callers send (headers, bodies, the free part of paths) is never logged. The
+lines of several workers are told apart by `worker`, and do not run into each other: what is not
+longer than a pipe takes at once goes there whole.
 """
 
 import logging
 import os
+import select
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,11 +26,15 @@ _STANDARD_ERROR = 2
 
 
 class Log(logging.Handler):
-    """Takes what the program logs, and a line for each request. `close` writes what is left."""
+    """Takes what the program logs, and a line for each request. `close` writes what is left.
 
-    def __init__(self) -> None:
+    `worker` is the number of this process, where there are several.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
         super().__init__(logging.INFO)
         self.dropped = 0
+        self._worker = {} if worker is None else {"worker": worker}
         self._lines: deque[bytes] = deque()
         self._second, self._shown = 0, ""
         self._ended = threading.Event()
@@ -81,6 +89,7 @@ class Log(logging.Handler):
         if len(self._lines) >= _MOST:
             self.dropped += 1
             return
+        content |= self._worker
         content["time"] = self._now()
         self._lines.append(orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE))
 
@@ -98,9 +107,22 @@ class Log(logging.Handler):
 
     def _write(self) -> None:
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
-        data = memoryview(b"".join(lines))
         try:
-            while data:
-                data = data[os.write(_STANDARD_ERROR, data) :]
+            for piece in _pieces(lines):
+                data = memoryview(piece)
+                while data:
+                    data = data[os.write(_STANDARD_ERROR, data) :]
         except OSError:  # nobody reads: the service goes on
             self.dropped += len(lines)
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, as many together as a pipe takes at once."""
+    held = bytearray()
+    for line in lines:
+        if held and len(held) + len(line) > select.PIPE_BUF:
+            yield bytes(held)
+            held.clear()
+        held += line
+    if held:
+        yield bytes(held)

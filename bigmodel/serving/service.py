@@ -28,7 +28,10 @@ class Slot:
 
 
 class Service:
-    """The models by name, and what stands beside them; `draining` once it is to end."""
+    """The models by name, and what stands beside them.
+
+    `draining` once this process is to end, `replaced` where another one has its place.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Service:
         self.slots = {model.name: Slot(model) for model in models}
         self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
         self._beat = beat
-        self.draining = False
+        self.draining = self.replaced = False
 
     async def start(self) -> None:
         """Before the first request."""
