@@ -126,7 +126,7 @@ def test_a_reload_replaces_one_after_another():
 
 
 def test_a_new_worker_that_fails_leaves_the_old_ones(tmp_path):
-    """A mistake that was made meanwhile: they answer on, and another reload takes up its mending."""
+    """Of a mistake that was made meanwhile; once it is mended, another reload replaces them."""
     mistake = tmp_path / "mistake"
     with supervising(before=f"sys.exit(2) if Path({str(mistake)!r}).exists() else 0") as running:
         old = [running.worker()[1], running.worker()[1]]
