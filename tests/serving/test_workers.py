@@ -17,7 +17,11 @@ from running import Server, add_key, serving
 from bigmodel.serving.keys import SCOPES
 
 PREDICT = "/v1/models/wine/predict"
-TWO = ("serving.workers=2", "serving.drain_seconds=1")
+TWO = (
+    "serving.workers=2",
+    "serving.drain_seconds=1",
+    "serving.room.deadline_seconds=30",  # tests may run beside others
+)
 
 
 def workers(server: Server) -> list[int]:
