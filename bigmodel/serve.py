@@ -4,6 +4,9 @@ bigmodel serve bundle=runs/wine/.../bundle serving.port=8080
 bigmodel serve registry=models
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +19,8 @@ from bigmodel.serving.settings import LOOPBACK, Serving
 USAGE = """usage: bigmodel serve bundle=DIR_OR_ZIP [KEY=VALUE ...]
        bigmodel serve registry=DIR_OR_URL [KEY=VALUE ...]
 
-Answers over HTTP until SIGTERM or Ctrl-C, then ends what was begun.
+Answers over HTTP until SIGTERM or Ctrl-C, then ends what was begun. With several workers, SIGHUP
+takes up changed settings and bundles without a lost request.
 
   bundle                what a training wrote
   registry              or the models of `bigmodel registry`, each with its stable version;
@@ -24,6 +28,7 @@ Answers over HTTP until SIGTERM or Ctrl-C, then ends what was begun.
   name                  of the model in paths; by default the bundle's own
   threads               cores for one run of the network; 1 by default
   serving.host, .port   127.0.0.1 and 8080 by default
+  serving.workers       processes that answer; 1 by default
   serving.auth          keys by default: on this machine's own address anybody may ask until a
                         first key is made (`bigmodel keys add`); any other address needs one.
                         none: whoever reaches the port may ask
@@ -57,20 +62,22 @@ def serve(
     one run of the network. Raises UserError when the bundle or a setting is wrong, BigmodelError
     when the address cannot be had.
     """
-    try:
+    with _extra():
         from bigmodel.serving.app import App
         from bigmodel.serving.assemble import assemble
         from bigmodel.serving.model import Model
         from bigmodel.serving.registry.catalog import open_registry
         from bigmodel.serving.server import run
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f'serving needs {error.name}, and more; pip install "bigmodel[serve]"'
-        ) from error
+        from bigmodel.serving.worker import Place
 
     if (bundle is None) == (registry is None):
         raise UserError("command line: name one of bundle=DIR and registry=DIR")
     _refuse_open_door(serving)
+    place = Place.inherited()
+    if place is not None:
+        serving = place.share(serving)
+    elif serving.workers > 1:
+        raise UserError(f"serving.workers={serving.workers}: start them with `bigmodel serve`")
     if bundle is None:
         service = assemble(serving, registry=open_registry(str(registry)), threads=threads)
     else:
@@ -92,8 +99,24 @@ def main(argv: list[str]) -> int:
 
     given = settings("serve", argv)
     given["serving"] = TypeAdapter(Serving).validate_python(given["serving"])
+    with _extra():
+        from bigmodel.serving.supervisor import supervise
+        from bigmodel.serving.worker import Place
+    if given["serving"].workers > 1 and Place.inherited() is None:
+        return supervise(given["serving"], [sys.executable, "-P", "-m", "bigmodel.serve", *argv])
     serve(**given)
     return 0
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what to install where an import does not find it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f'serving needs {error.name}, and more; pip install "bigmodel[serve]"'
+        ) from error
 
 
 def _refuse_open_door(serving: Serving) -> None:
@@ -105,3 +128,9 @@ def _refuse_open_door(serving: Serving) -> None:
             f"serving.host={serving.host}: other machines could ask, and there are no keys; make "
             "one with `bigmodel keys add`, or say serving.auth=none"
         )
+
+
+if __name__ == "__main__":  # of a worker
+    from bigmodel.cli import guarded
+
+    sys.exit(guarded(lambda: main(sys.argv[1:])))

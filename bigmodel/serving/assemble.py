@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bigmodel.serving import keys, store
+from bigmodel.serving.accounts import Shared
 from bigmodel.serving.admission import Admission
 from bigmodel.serving.auth import Everybody, Keyring
 from bigmodel.serving.beat import Beat
@@ -19,6 +20,7 @@ from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.service import Service
 from bigmodel.serving.settings import LOOPBACK, Serving
 from bigmodel.serving.slot import Routing, Slot
+from bigmodel.serving.worker import Line, Place
 from bigmodel.serving.writer import Writer
 
 
@@ -35,8 +37,9 @@ def assemble(
     Raises UserError when a setting does not fit the models, BigmodelError when the store cannot
     be opened.
     """
-    state, metrics = Path(settings.state), Metrics()
-    limits = Limits()
+    place = Place.inherited()
+    state, metrics = Path(settings.state), Metrics(None if place is None else Line(place))
+    limits = Limits(None if place is None else Shared(place.accounts))
     admission = Admission(settings.room.in_flight, settings.room.deadline_seconds)
     guard = Guard(keyring(settings), limits, admission, metrics)
     kept = settings.collect
@@ -46,7 +49,7 @@ def assemble(
         collector.serves(model.name, model.version, model.schema)
         metrics.serves(model.name, model.version)
     writer.start()
-    log = Log()
+    log = Log(None if place is None else place.number)
     log.install()
     slots: Mapping[str, Slot] = {model.name: Slot(Routing(model)) for model in models}
     follower = None

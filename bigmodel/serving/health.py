@@ -11,12 +11,16 @@ async def live(service: Service, request: Request) -> Response:
 
 
 async def ready(service: Service, request: Request) -> Response:
-    """New requests are welcome: 503 once the service is about to end."""
-    if service.draining:
+    """New requests are welcome: 503 once the service is about to end, not one worker of it."""
+    if service.draining and not service.replaced:
         raise ApiError(503, "draining", "this server is about to end; ask another one")
     return json({"ready": True})
 
 
 async def metrics(service: Service, request: Request) -> Response:
     """All figures as Prometheus reads them."""
-    return Response(service.metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
+    try:
+        text = await service.metrics.exposition()
+    except TimeoutError as error:  # those of this worker alone would look like a fall
+        raise ApiError(503, "figures_late", "the supervisor does not answer; ask again") from error
+    return Response(text, b"text/plain; version=0.0.4; charset=utf-8")

@@ -2,9 +2,10 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from bigmodel.serving.accounts import Account, Accounts, Own
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.keys import Key
 
@@ -13,78 +14,89 @@ Usage = Mapping[tuple[int, str], int]  # requests by day (number since 1970) and
 DAY = 86_400  # seconds; days are those of UTC
 
 
-@dataclass
-class Account:
-    """What one key has used.
-
-    `tokens` are the requests that it may send at once, as of `stamp` (monotonic seconds). `used`
-    are the requests of the day number `day`, `unsaved` those of them that no store knows yet.
-    """
-
-    tokens: float
-    stamp: float
-    day: int = 0
-    used: int = 0
-    unsaved: int = 0
-
-
 class Limits:
-    """The accounts of all keys, in this process.
+    """Counts the requests of each key that has a rate or a quota.
 
-    A store is told what is `unsaved`, and its totals come back with `settle`: so a quota
-    outlives the process, and several processes share it.
+    `accounts` may be those of several processes: then their requests count together. A store is
+    told what is `unsaved` by this process, and its totals come back with `settle`: so a quota
+    outlives the processes.
     """
 
-    def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
+    def __init__(self, accounts: Accounts | None = None) -> None:
+        self._accounts = Own() if accounts is None else accounts
+        self._unsaved: Counter[tuple[int, str]] = Counter()
+        self._totals: Usage = {}
 
     def take(self, key: Key) -> None:
         """Count one request. Raises ApiError 429, which says when to come again."""
         if key.rate is None and key.daily is None:
             return
-        account = self._account(key)
-        if key.rate is not None and account.tokens < 1:
-            wait = (1 - account.tokens) / key.rate
-            raise _refusal("rate_exceeded", f"more than {key.rate:g} requests a second", wait)
-        if key.daily is not None and account.used >= key.daily:
+        account = self._accounts.open(key.id)
+        try:
+            account.begin(int(time.time() // DAY))
+            self._take(key, account)
+        finally:
+            self._accounts.close(key.id, account)
+
+    def _take(self, key: Key, account: Account) -> None:
+        """The bucket is full at `due` and was fuller by each request: by that, it has a size."""
+        now = time.monotonic()
+        due = max(now, account.due)
+        if key.rate is not None:
+            missing = due - now + (1 - key.burst) / key.rate  # seconds to the next whole token
+            if missing > 1e-9:  # the sums of many steps are not exact
+                text = f"more than {key.rate:g} requests a second"
+                raise _refusal("rate_exceeded", text, missing)
+        if key.daily is not None and account.stored + account.unsaved >= key.daily:
             wait = DAY - time.time() % DAY
             raise _refusal("quota_exceeded", f"more than {key.daily} requests today", wait)
-        account.tokens -= 1
-        account.used += 1
-        account.unsaved += key.daily is not None
+        self._count(key, account, due, 1)
+
+    def _count(self, key: Key, account: Account, due: float, requests: int) -> None:
+        if key.rate is not None:
+            account.due = due + requests / key.rate
+        if key.daily is not None:
+            account.unsaved += requests
+            self._unsaved[account.day, key.id] += requests
 
     def give_back(self, key: Key) -> None:
         """What was taken is not used: the service had no room for the request."""
-        account = self._accounts.get(key.id)
-        if account is not None:
-            account.tokens += 1
-            account.used -= 1
-            account.unsaved -= key.daily is not None
+        if key.rate is None and key.daily is None:
+            return
+        account = self._accounts.open(key.id)
+        try:
+            self._count(key, account, account.due, -1)
+        finally:
+            self._accounts.close(key.id, account)
 
     def unsaved(self) -> Usage:
         """Requests of keys with a quota, by day and key id, that no store knows yet."""
-        accounts = self._accounts.items()
-        return {(a.day, key_id): a.unsaved for key_id, a in accounts if a.unsaved}
+        return dict(self._unsaved)
 
     def settle(self, saved: Usage, totals: Usage) -> None:
-        """These requests are stored now; the totals of all processes come back."""
-        for (day, key_id), used in totals.items():
-            account = self._accounts.setdefault(key_id, Account(math.inf, time.monotonic(), day))
-            if account.day == day:
-                account.unsaved -= saved.get((day, key_id), 0)
-                account.used = used + account.unsaved
+        """These requests are stored now; the totals of all processes come back.
 
-    def _account(self, key: Key) -> Account:
-        now, day = time.monotonic(), int(time.time() // DAY)
-        account = self._accounts.get(key.id)
-        if account is None:
-            account = self._accounts[key.id] = Account(key.burst, now, day)
-        if account.day != day:
-            account.day, account.used, account.unsaved = day, 0, 0
-        gained = (now - account.stamp) * (key.rate or 0.0)
-        account.tokens = min(float(key.burst), account.tokens + gained)
-        account.stamp = now
-        return account
+        They may come later than those that another worker has got since: the greatest counts.
+        """
+        for (day, key_id), total in totals.items():
+            count = saved.get((day, key_id), 0)
+            if count or self._totals.get((day, key_id)) != total:
+                self._settle(day, key_id, count, total)
+        self._totals = totals
+        for which, count in saved.items():
+            self._unsaved[which] -= count
+            if not self._unsaved[which]:
+                del self._unsaved[which]
+
+    def _settle(self, day: int, key_id: str, saved: int, total: int) -> None:
+        account = self._accounts.open(key_id)
+        try:
+            if account.day <= day:
+                account.begin(day)
+                account.unsaved -= saved
+                account.stored = max(account.stored, total)
+        finally:
+            self._accounts.close(key_id, account)
 
 
 def _refusal(code: str, message: str, wait: float) -> ApiError:

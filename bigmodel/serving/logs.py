@@ -1,14 +1,18 @@
 """The service's log: one JSON object a line on standard error.
 
 Lines are gathered and written by a thread, several times a second: no request waits for whoever
-reads the log. What callers send (headers, bodies, the free part of paths) is never logged.
+reads the log. What callers send (headers, bodies, the free part of paths) is never logged. The
+lines of several workers are told apart by `worker`, and do not run into each other: what is not
+longer than a pipe takes at once goes there whole.
 """
 
 import logging
 import os
+import select
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,11 +31,15 @@ _Answered = tuple[
 
 
 class Log(logging.Handler):
-    """Takes what the program logs, and a line for each request. `close` writes what is left."""
+    """Takes what the program logs, and a line for each request. `close` writes what is left.
 
-    def __init__(self) -> None:
+    `worker` is the number of this process, where there are several.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
         super().__init__(logging.INFO)
         self.dropped = 0
+        self._worker = {} if worker is None else {"worker": worker}
         self._lines: deque[_Answered | bytes] = deque()
         self._second, self._shown = 0, ""
         self._ended = threading.Event()
@@ -82,6 +90,7 @@ class Log(logging.Handler):
         if len(self._lines) >= _MOST:
             self.dropped += 1
             return
+        content |= self._worker
         content["time"] = self._shown_time(time.time_ns())
         self._lines.append(_line(content))
 
@@ -99,6 +108,7 @@ class Log(logging.Handler):
                 "version": None if version is None else version[:12],
                 "rows": rows,
                 "key": key,
+                **self._worker,
                 "time": self._shown_time(stamp),
             }
         )
@@ -118,13 +128,26 @@ class Log(logging.Handler):
     def _write(self) -> None:
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         made = [one if isinstance(one, bytes) else self._request_line(one) for one in lines]
-        data = memoryview(b"".join(made))
         try:
-            while data:
-                data = data[os.write(_STANDARD_ERROR, data) :]
+            for piece in _pieces(made):
+                data = memoryview(piece)
+                while data:
+                    data = data[os.write(_STANDARD_ERROR, data) :]
         except OSError:  # nobody reads: the service goes on
             self.dropped += len(lines)
 
 
 def _line(content: dict[str, Any]) -> bytes:
     return orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, as many together as a pipe takes at once."""
+    held = bytearray()
+    for line in lines:
+        if held and len(held) + len(line) > select.PIPE_BUF:
+            yield bytes(held)
+            held.clear()
+        held += line
+    if held:
+        yield bytes(held)

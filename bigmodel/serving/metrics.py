@@ -1,23 +1,26 @@
 """The service's figures, as Prometheus reads them.
 
-Several processes that share `$PROMETHEUS_MULTIPROC_DIR` have one set of figures, whichever of
-them is asked.
+Several workers have one set of figures, whichever of them is asked: see `worker.Line`.
 """
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Metric,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
+from bigmodel.serving.figures import Snapshot
 from bigmodel.serving.http import Request
+from bigmodel.serving.worker import Line
 
 # seconds: from a small table model to a large one under load
 _BUCKETS = (
@@ -37,9 +40,13 @@ _NOW = {
 
 
 class Metrics:
-    """Counts and times what was answered, refused and stored; safe to use from several threads."""
+    """Counts and times what was answered, refused and stored; safe to use from several threads.
 
-    def __init__(self) -> None:
+    `line` leads to the other workers, where there are any.
+    """
+
+    def __init__(self, line: Line | None = None) -> None:
+        self.line = line
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: nobody reads them
         self._registry = CollectorRegistry()
         self._requests = self._counter("requests", "Answers", "route", "model", "version", "status")
@@ -54,12 +61,10 @@ class Metrics:
         )
         self._models = Gauge(
             "bigmodel_model_info", "The versions that answer", ("model", "version"),
-            multiprocess_mode="livemax", registry=self._registry,
+            registry=self._registry,
         )  # fmt: skip
         self._gauges = {
-            name: Gauge(
-                f"bigmodel_{name}", text, multiprocess_mode="livesum", registry=self._registry
-            )
+            name: Gauge(f"bigmodel_{name}", text, registry=self._registry)
             for name, text in _NOW.items()
         }
         self._read: dict[str, Callable[[], float]] = {"process_resident_bytes": resident_bytes}
@@ -113,18 +118,48 @@ class Metrics:
         self._records.labels(kind, outcome).inc(count)
 
     def refresh(self) -> None:
-        """Bring the gauges up to date: often, since another process may be asked for them."""
+        """Bring the gauges up to date: often, since another worker may be asked for them."""
         for name, read in self._read.items():
             self._gauges[name].set(read())
+        if self.line is not None:
+            self.line.publish(self.snapshot())
 
-    def exposition(self) -> bytes:
-        """All figures as Prometheus reads them."""
+    def snapshot(self) -> Snapshot:
+        """The figures of this process; what is no number is left out.
+
+        Of several processes, counts and what each of them has for itself are added up; of any
+        other gauge the greatest counts.
+        """
+        own = {f"bigmodel_{name}" for name in _NOW}
+        return [
+            [
+                *(family.name, family.type, family.documentation),
+                "max" if family.type == "gauge" and family.name not in own else "sum",
+                [[s.name, s.labels, s.value] for s in family.samples if math.isfinite(s.value)],
+            ]
+            for family in self._registry.collect()
+        ]
+
+    async def exposition(self) -> bytes:
+        """All figures as Prometheus reads them. Raises TimeoutError when others' do not come."""
         self.refresh()
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if self.line is None:
             return generate_latest(self._registry)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(_All(await self.line.figures(self.snapshot())))
+
+
+class _All(Collector):
+    """The figures of all workers."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        for name, kind, text, _, samples in self._snapshot:
+            family = Metric(name, text, kind)
+            for sample, labels, value in samples:
+                family.add_sample(sample, labels, value)
+            yield family
 
 
 def resident_bytes() -> float:

@@ -16,9 +16,10 @@ from bigmodel.serving.slot import Slot
 
 
 class Service:
-    """The models by name, and what stands beside them; `draining` once it is to end.
+    """The models by name, and what stands beside them.
 
-    `follower` keeps `slots` as a registry says; None where there is no registry.
+    `follower` keeps `slots` as a registry says; None where there is no registry. `draining` once
+    this process is to end, `replaced` where another one has its place.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Service:
         self.slots, self.follower = slots, follower
         self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
         self._beat = beat
-        self.draining = False
+        self.draining = self.replaced = False
 
     async def start(self) -> None:
         """Before the first request."""

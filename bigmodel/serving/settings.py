@@ -61,6 +61,7 @@ class Serving:
 
     host: str
     port: Annotated[int, Ge(0), Le(65535)]
+    workers: Count
     auth: Literal["keys", "none"]
     executor: Literal["auto", "inline", "queue", "threads"]
     waiting: Count

@@ -124,3 +124,11 @@ def test_a_request_that_was_begun_is_ended(wine_bundle, rows, tmp_path):
         assert answer.startswith(b"HTTP/1.1 200")
         assert b"connection: close" in answer
         assert server.end() == 0
+
+
+def test_ctrl_c_ends_it_as_interrupted(wine_bundle, rows, tmp_path):
+    with serving(wine_bundle, tmp_path, "serving.drain_seconds=0.1") as server:
+        with server.client() as client:
+            assert client.post(PREDICT, json={"rows": rows[:1]}).status_code == 200
+        assert server.end(signal.SIGINT) == 130
+    assert "interrupted; what was begun is ended\n" in server.stderr

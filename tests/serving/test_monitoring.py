@@ -51,20 +51,6 @@ def test_what_was_answered_is_counted_and_timed(tmp_path, wine_bundle, rows):
     assert not any("nobody" in str(key) or "nowhere" in str(key) for key in found)
 
 
-def test_several_processes_have_one_set_of_figures(tmp_path, wine_bundle, rows, monkeypatch):
-    (tmp_path / "figures").mkdir()
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "figures"))
-    with serving(wine_bundle, tmp_path) as one, serving(wine_bundle, tmp_path) as two:
-        for server in (one, two, two):
-            with server.client() as client:
-                assert client.post(PREDICT, json={"rows": rows[:2]}).status_code == 200
-        for server in (one, two):
-            found = figures(server)
-            assert total(found, "bigmodel_rows_total") == 6
-            assert total(found, "bigmodel_ready") == 2
-            assert total(found, "bigmodel_model_info") == 1
-
-
 def test_a_quota_is_shared_by_processes(tmp_path, wine_bundle, rows):
     key = add_key(tmp_path, daily=4)
     with serving(wine_bundle, tmp_path) as one, serving(wine_bundle, tmp_path) as two:
