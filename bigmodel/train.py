@@ -47,6 +47,7 @@ class Settings:
     augment: Any = None
     compression: Any = None
     export: Any = None
+    learning: Any = None
     search: Any = None
     monitor: str | None = None
 
@@ -95,7 +96,7 @@ def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
 
     from bigmodel.compression import compress
     from bigmodel.models.task import Task
-    from bigmodel.training import auto, run, tables, weigh
+    from bigmodel.training import auto, dynamic, run, tables, weigh
     from bigmodel.training.measure import finish, measure
 
     began = time.perf_counter()
@@ -117,6 +118,7 @@ def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
     )
     # a trial is judged by what it learns; the final model is the one that gets small
     compression = compress.settings(cfg, model, data) if trial is None else None
+    learning = dynamic.settings(cfg, data) if trial is None else None
     export: Export = instantiate(cfg.export)
     trainer = run.trainer_for(cfg, *(trial.callbacks() if trial is not None else []))
     if trial is None:
@@ -127,10 +129,13 @@ def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
     finish(model, data)
     small = compress.compress(compression, cfg, model, data)
     served = export.served(small.onnx, model, data) if trial is None else None
+    live = dynamic.learnt(learning, cfg, model, data)
+    served = live.served if live is not None else served
     measured = measure(model, data, served, test=trial is None)
     metrics = {
         **measured.metrics,
         **small.metrics,
+        **(live.figures if live is not None else {}),
         "train/rows_per_second": round(trainer.throughput.rows_per_second(), 1),
         "fit_seconds": round(time.perf_counter() - began, 3),
         **(trial.measure(model, data) if trial is not None else {}),

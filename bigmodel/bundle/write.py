@@ -54,13 +54,15 @@ def write_bundle(
     weights: Mapping[str, NDArray[Any]] | None = None,
     tolerance: float = TOLERANCE,
     engine: str = ONNXRUNTIME,
+    more: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write the bundle `directory`, replacing what stood there; returns its path.
 
     `config` is YAML text. `golden` are a few raw rows and `reference` the trained network's
     answers to them: probabilities (n, K), or values (n,) in the target's units. `weights` come
-    along when the network stays trainable. The bundle is opened and asked before it is
-    written: BigmodelError when its answers are not the reference, to `tolerance`.
+    along when the network stays trainable, `more` are files of other parts. The bundle is opened
+    and asked before it is written: BigmodelError when its answers are not the reference, to
+    `tolerance`.
     """
     libraries = _libraries()
     figures = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
@@ -75,6 +77,7 @@ def write_bundle(
         "config.yaml": config.encode(),
         "CARD.md": model_card(name, schema, figures, libraries, len(golden)).encode(),
         **golden_files(golden, reference, tolerance),
+        **(more or {}),
     }
     if weights is not None:
         files["model.safetensors"] = _safetensors(weights)

@@ -29,7 +29,7 @@ ROOTS = {
     "feedback": "bigmodel.serving.feedback_export:export",
 }
 # groups whose objects are cheap to make
-MADE = ("weighting", "augment", "compression", "export", "search")
+MADE = ("weighting", "augment", "compression", "learning", "export", "search")
 # third-party constructors write, read or fetch by these; ours are known to behave
 CAPABILITY = re.compile(
     r"(^|_)(dir|dirpath|path|file|filename|root|url|uri)($|_)|^save_dir$|model_name"

@@ -1,0 +1,63 @@
+"""What the arrays of this room are called, and the few functions that all of it needs."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+State = dict[str, NDArray[Any]]
+FLOOR = -8.0  # of a log probability: nobody is punished, or believed, beyond it
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """Over the last axis."""
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.asarray(shifted)
+
+
+def log_sum(scores: Floats) -> Floats:
+    """log(sum(exp(scores))) over the first axis."""
+    top = scores.max(axis=0)
+    return np.asarray(top + np.log(np.exp(scores - top).sum(axis=0)))
+
+
+def one_hot(labels: Ints, classes: int) -> Floats:
+    """(n,) codes to (n, classes)."""
+    hot = np.zeros((len(labels), classes))
+    hot[np.arange(len(labels)), labels] = 1.0
+    return hot
+
+
+def widened(array: Floats, classes: int, fill: float = 0.0) -> Floats:
+    """The last axis made as long as there are classes."""
+    missing = classes - array.shape[-1]
+    if missing <= 0:
+        return array
+    more = np.full((*array.shape[:-1], missing), fill, dtype=array.dtype)
+    return np.concatenate([array, more], axis=-1)
+
+
+def under(prefix: str, state: Mapping[str, NDArray[Any]]) -> State:
+    """The entries below `prefix/`, without it."""
+    start = f"{prefix}/"
+    return {key.removeprefix(start): a for key, a in state.items() if key.startswith(start)}
+
+
+def prefixed(prefix: str, state: Mapping[str, NDArray[Any]]) -> State:
+    """The entries with `prefix/` before their names."""
+    return {f"{prefix}/{key}": array for key, array in state.items()}
+
+
+def digest(state: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of names, types, shapes and bits, as 64 hexadecimal digits."""
+    found = hashlib.sha256()
+    for name in sorted(state):
+        array = np.ascontiguousarray(state[name])
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()

@@ -1,0 +1,38 @@
+"""Online calibration: one number that sharpens or softens the mixture, followed label by label."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from bigmodel.learning.arrays import Floats, Ints, log_softmax
+
+__all__ = ["Calibration"]
+
+_LEAST, _GREATEST = 0.2, 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """log p = log softmax(sharpness * L): the temperature is 1 / sharpness.
+
+    `lr` is the step per label on the log of it, by the gradient of the log loss; 0 leaves it as
+    it is. The most probable class stays the same. Immutable: `learned` gives another one.
+    """
+
+    lr: Annotated[float, Ge(0)] = 0.02
+    sharpness: float = 1.0
+
+    def answer(self, log_p: Floats) -> Floats:
+        """(n, K) log probabilities, calibrated."""
+        return log_softmax(self.sharpness * log_p)
+
+    def learned(self, log_p: Floats, labels: Ints) -> "Calibration":
+        """After the labels (n,) of rows whose uncalibrated answers were (n, K)."""
+        p = np.exp(self.answer(log_p))
+        slope = (p * log_p).sum(axis=1) - log_p[np.arange(len(labels)), labels]
+        step = self.lr * self.sharpness * float(np.clip(slope, -2.0, 2.0).sum())
+        moved = math.exp(math.log(self.sharpness) - step / math.sqrt(len(labels)))
+        return replace(self, sharpness=min(_GREATEST, max(_LEAST, moved)))

@@ -1,0 +1,57 @@
+"""Pictures over time: rolling accuracy, the experts' weights, and the changes that were noticed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bigmodel import files
+from bigmodel.learning.arrays import Floats
+from bigmodel.learning.streaming import Trace
+
+_WINDOW = 500  # rows of a rolling mean
+
+
+def plot(
+    folder: Path,
+    trace: Trace,
+    names: tuple[str, ...],
+    labels: NDArray[np.int64],
+    rows: NDArray[np.float32],
+) -> None:
+    """Write `learning.svg` into `folder`; a line instead where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print('learning: no figure: it needs matplotlib; pip install "bigmodel[learning]"')
+        return
+    classes = trace.answers.shape[1]
+    window = max(1, min(_WINDOW, len(labels) // 4))
+    drawn = Figure(figsize=(9, 6), layout="constrained")
+    above, below = drawn.subplots(2, 1, sharex=True)
+    curves = {
+        "live": trace.answers.argmax(axis=1) == labels,
+        "frozen": rows[:, :classes].argmax(axis=1) == labels,
+        "no change": np.concatenate([[False], labels[1:] == labels[:-1]]),
+    }
+    for name, hits in curves.items():
+        above.plot(np.arange(window - 1, len(hits)), rolling(hits, window), label=name)
+    above.set(ylabel=f"accuracy of the last {window}")
+    weights = np.array(trace.weights)
+    shown = np.argsort(-np.abs(weights).mean(axis=0))
+    for expert in shown:
+        below.plot(trace.rows, weights[:, expert], label=names[expert], linewidth=1)
+    below.set(xlabel="row", ylabel="weight in the mixture")
+    for axes in (above, below):
+        for row in trace.drifts:
+            axes.axvline(row, color="grey", linestyle=":", linewidth=1)
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    with files.atomic(folder / "learning.svg") as file:
+        drawn.savefig(file, format="svg")
+
+
+def rolling(values: NDArray[Any], window: int) -> Floats:
+    """Means of `window` values in a row, (n - window + 1,)."""
+    sums = np.cumsum(np.concatenate([[0.0], values.astype(np.float64)]))
+    return np.asarray((sums[window:] - sums[:-window]) / window)

@@ -1,0 +1,46 @@
+"""Test-then-train figures: each answer is judged by its label before anything learns from it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bigmodel.learning.arrays import FLOOR, Floats, Ints
+
+NAMES = ("accuracy", "log_loss", "frozen", "no_change", "kappa_no_change", "gain")
+
+
+@dataclass(frozen=True)
+class Prequential:
+    """Fading sums over labels: hits, losses, hits of the frozen network and of no change.
+
+    `no change` says what the last label was that the row could know. With `fade` 1 they are
+    plain sums. Immutable: `learned` gives another one.
+    """
+
+    fade: float = 0.999
+    sums: Floats | None = None  # hits, losses, frozen hits, no-change hits, n
+
+    def learned(
+        self, answers: Floats, frozen: Floats, last: Ints, labels: NDArray[np.int64]
+    ) -> "Prequential":
+        """With n more rows: log probabilities (n, K) of the mixture and of the frozen network."""
+        rows = np.arange(len(labels))
+        loss = -np.maximum(answers[rows, labels], 2 * FLOOR)
+        new = [
+            (answers.argmax(axis=1) == labels).sum(),
+            loss.sum(),
+            (frozen.argmax(axis=1) == labels).sum(),
+            (last == labels).sum(),
+            len(labels),
+        ]
+        before = np.zeros(5) if self.sums is None else self.sums
+        return replace(self, sums=self.fade ** len(labels) * before + np.array(new, dtype="f8"))
+
+    def figures(self) -> dict[str, float]:
+        """By name; kappa is (accuracy - no change) / (1 - no change), gain is over the frozen."""
+        if self.sums is None or not self.sums[4]:
+            return {}
+        hits, loss, frozen, same = (self.sums[:4] / self.sums[4]).tolist()
+        kappa = (hits - same) / (1 - same) if same < 1 else 0.0
+        return dict(zip(NAMES, (hits, loss, frozen, same, kappa, hits - frozen), strict=True))

@@ -1,0 +1,96 @@
+"""`bigmodel train model=static_dynamic`, and the bundle that comes of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bigmodel
+from bigmodel.bundle import archive
+from bigmodel.bundle.load import open_archive
+from bigmodel.errors import UserError
+from bigmodel.learning.learner import Events
+
+SMALL = [
+    "trainer.max_epochs=6",
+    "model=static_dynamic",
+    "model.network.hidden=[16, 8]",
+    "data=csv",
+    "data.target=label",
+    "data.split.by=time",
+    "data.split.column=row_order",
+    "learning.experts.mlp=null",
+    "learning.lift.fourier=16",
+]
+
+
+def table(n=1200, seed=0):
+    """Two numbers and a category; in the last quarter the classes have changed places."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"a": rng.standard_normal(n), "b": rng.standard_normal(n)})
+    frame["c"] = rng.choice(["x", "y", "z"], n)
+    yes = frame.a + (frame.c == "x") > 0.3
+    yes[n * 3 // 4 :] = ~yes[n * 3 // 4 :]
+    frame["label"] = np.where(yes, "yes", "no")
+    return frame
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    place = tmp_path_factory.mktemp("live")
+    table().to_csv(place / "table.csv", index=False)
+    given = [f"data.path={place / 'table.csv'}", f"hydra.run.dir={place / 'run'}"]
+    return bigmodel.fit([*SMALL, *given])
+
+
+def test_it_follows_what_the_frozen_network_cannot(run):
+    figures = {name: run.metrics[f"prequential/delay_{name}"] for name in ("0/accuracy", "0/gain")}
+    assert figures["0/gain"] > 0.3
+    assert figures["0/accuracy"] > 0.75
+    accuracy = [run.metrics[f"prequential/delay_{delay}/accuracy"] for delay in (0, 16, 256)]
+    assert accuracy[0] >= accuracy[2]
+    assert {"kappa_no_change", "log_loss", "frozen"} <= {
+        name.rpartition("/")[2] for name in run.metrics if name.startswith("prequential/")
+    }
+    assert (run.run_dir / "figures" / "learning.svg").stat().st_size > 1000
+
+
+def test_the_bundle_answers_as_the_learner_and_goes_on_learning(run):
+    frame = table(seed=1)[:300].drop(columns="label")
+    bundle = bigmodel.load(run.bundle)
+    before = bundle.predict(frame)
+    assert set(before.prediction) == {"no", "yes"}
+    content = archive.read(run.bundle)
+    assert not [name for name in content.files if name.endswith((".pkl", ".py", ".pt"))]
+    live = open_archive(content).engine
+    turned = live.learner
+    rows = live.rows(bundle.encoder.transform(frame))
+    for start in range(0, 288, 16):  # everything is "no" now
+        _, memos = turned.live.answer(rows[start : start + 16])
+        turned.block(Events(memos, np.zeros(16, dtype=np.int64)))
+    assert (live.run(bundle.encoder.transform(frame)).argmax(axis=1) == 0).mean() > 0.95
+    pd.testing.assert_frame_equal(bundle.predict(frame), before)  # another learner, as it was
+
+
+def test_a_damaged_learner_is_refused_in_a_line(run):
+    content = archive.read(run.bundle)
+    for name, damage in (("learner.json", b"{}"), ("learner.safetensors", b"")):
+        content.files[name], kept = damage, content.files[name]
+        with pytest.raises(UserError, match="its learner cannot be read"):
+            open_archive(content)
+        content.files[name] = kept
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["compression=int8"], "compression=none"),
+        (["learning=regression"], "learning=full or fast"),
+        (["learning.experts.static=null"], "frozen network is missing"),
+        (["learning.experts.lin.forget=2"], "forget"),
+    ],
+)
+def test_what_does_not_go_together_is_said_before_the_fit(tmp_path, given, said):
+    table(200).to_csv(tmp_path / "t.csv", index=False)
+    place = [f"data.path={tmp_path / 't.csv'}", f"hydra.run.dir={tmp_path / 'run'}"]
+    with pytest.raises(UserError, match=said):
+        bigmodel.fit([*SMALL, *place, *given])
