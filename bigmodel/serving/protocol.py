@@ -158,10 +158,10 @@ class Protocol(asyncio.Protocol):
         exchange = Exchange(self._app.service, Request(method, _path(self._url), self._headers))
         keeps = parser.should_keep_alive() and parser.get_http_version() != "1.0"
         self._turn = Turn(exchange, keeps, method == "HEAD")
-        if self._task is not None or self._line or not self._open(self._turn):
-            return
-        if self._headers.get(b"expect", b"").lower() == b"100-continue":
-            self._transport.write(_CONTINUE)
+        if self._task is not None or self._line:
+            self._transport.pause_reading()
+        else:
+            self._open(self._turn)
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -182,12 +182,8 @@ class Protocol(asyncio.Protocol):
             return
         if turn.opened:
             self._answer(turn)
-            return
-        self._line.append(turn)
-        if self._task is None:
-            self._next()
         else:
-            self._transport.pause_reading()
+            self._line.append(turn)
 
     def pause_writing(self) -> None:
         """The client does not read: for so long it may."""
@@ -199,7 +195,7 @@ class Protocol(asyncio.Protocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        if self._task is None:
+        if self._task is None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _open(self, turn: Turn) -> bool:
@@ -207,6 +203,9 @@ class Protocol(asyncio.Protocol):
         refused = turn.exchange.open(self._app.routes)
         if refused is None:
             turn.opened = True
+            expected = turn.exchange.request.headers.get(b"expect", b"")
+            if not turn.parts and expected.lower() == b"100-continue":
+                self._transport.write(_CONTINUE)
             return True
         self._turn = None
         self._send(turn, refused)
@@ -235,10 +234,13 @@ class Protocol(asyncio.Protocol):
             turn = self._line.popleft()
             if self._open(turn):
                 self._answer(turn)
-        if self._task is None and not self._transport.is_closing():
-            if self._unread is None:
-                self._transport.resume_reading()
-            self._wait()
+        if self._task is not None or self._transport.is_closing():
+            return
+        if self._turn is not None and not self._turn.opened:  # the rest of it is still to come
+            self._open(self._turn)
+        if self._unread is None:
+            self._transport.resume_reading()
+        self._wait()
 
     def _send(self, turn: Turn, response: Response) -> None:
         if self._transport.is_closing():
