@@ -22,25 +22,10 @@ from bigmodel.serving.errors import ApiError
 from bigmodel.serving.exchange import Exchange
 from bigmodel.serving.http import CLOSE, Request, Response, refusal, too_large, too_slow
 from bigmodel.serving.timer import Timer
+from bigmodel.serving.turn import Turn
 
 _NOT_HTTP = ApiError(400, "not_http", "this is not HTTP/1.1")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Turn:
-    """One request of a connection, while it is received: its body so far.
-
-    `keeps`: the connection may stay open after it; `bare`: only the head of the answer is wanted.
-    `opened`: its head has passed; that of one that came too early is looked at in its turn.
-    """
-
-    __slots__ = ("bare", "exchange", "keeps", "opened", "parts", "size")
-
-    def __init__(self, exchange: Exchange, keeps: bool, bare: bool) -> None:
-        self.exchange, self.keeps, self.bare = exchange, keeps, bare
-        self.opened = False
-        self.parts: list[bytes] = []
-        self.size = 0
 
 
 class Protocol(asyncio.Protocol):
