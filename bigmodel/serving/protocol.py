@@ -22,25 +22,10 @@ from bigmodel.serving.errors import ApiError
 from bigmodel.serving.exchange import Exchange
 from bigmodel.serving.http import CLOSE, Request, Response, refusal, too_large, too_slow
 from bigmodel.serving.timer import Timer
+from bigmodel.serving.turn import Turn
 
 _NOT_HTTP = ApiError(400, "not_http", "this is not HTTP/1.1")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Turn:
-    """One request of a connection, while it is received: its body so far.
-
-    `keeps`: the connection may stay open after it; `bare`: only the head of the answer is wanted.
-    `opened`: its head has passed; that of one that came too early is looked at in its turn.
-    """
-
-    __slots__ = ("bare", "exchange", "keeps", "opened", "parts", "size")
-
-    def __init__(self, exchange: Exchange, keeps: bool, bare: bool) -> None:
-        self.exchange, self.keeps, self.bare = exchange, keeps, bare
-        self.opened = False
-        self.parts: list[bytes] = []
-        self.size = 0
 
 
 class Protocol(asyncio.Protocol):
@@ -160,10 +145,10 @@ class Protocol(asyncio.Protocol):
         exchange = Exchange(self._app.service, Request(method, _path(self._url), self._headers))
         keeps = parser.should_keep_alive() and parser.get_http_version() != "1.0"
         self._turn = Turn(exchange, keeps, method == "HEAD")
-        if self._task is not None or self._line or not self._open(self._turn):
-            return
-        if self._headers.get(b"expect", b"").lower() == b"100-continue":
-            self._transport.write(_CONTINUE)
+        if self._task is not None or self._line:
+            self._transport.pause_reading()
+        else:
+            self._open(self._turn)
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -184,12 +169,8 @@ class Protocol(asyncio.Protocol):
             return
         if turn.opened:
             self._answer(turn)
-            return
-        self._line.append(turn)
-        if self._task is None:
-            self._next()
         else:
-            self._transport.pause_reading()
+            self._line.append(turn)
 
     def pause_writing(self) -> None:
         """The client does not read: for so long it may."""
@@ -201,7 +182,7 @@ class Protocol(asyncio.Protocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        if self._task is None:
+        if self._task is None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _open(self, turn: Turn) -> bool:
@@ -209,6 +190,9 @@ class Protocol(asyncio.Protocol):
         refused = turn.exchange.open(self._app.routes)
         if refused is None:
             turn.opened = True
+            expected = turn.exchange.request.headers.get(b"expect", b"")
+            if not turn.parts and expected.lower() == b"100-continue":
+                self._transport.write(_CONTINUE)
             return True
         self._turn = None
         self._send(turn, refused)
@@ -237,10 +221,13 @@ class Protocol(asyncio.Protocol):
             turn = self._line.popleft()
             if self._open(turn):
                 self._answer(turn)
-        if self._task is None and not self._transport.is_closing():
-            if self._unread is None:
-                self._transport.resume_reading()
-            self._wait()
+        if self._task is not None or self._transport.is_closing():
+            return
+        if self._turn is not None and not self._turn.opened:  # the rest of it is still to come
+            self._open(self._turn)
+        if self._unread is None:
+            self._transport.resume_reading()
+        self._wait()
 
     def _send(self, turn: Turn, response: Response) -> None:
         if self._transport.is_closing():

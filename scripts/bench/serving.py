@@ -1,9 +1,11 @@
 """The service against its peers and against the limit of its HTTP server.
 
 The model has 30 numbers, 10 classes and two layers of 256. Ours runs as shipped: keys, limits,
-metrics, validation, collection. The limit is the same HTTP server with an application that answers
-constant bytes of the same size. Peers run PyTorch eager in their own environments, named with
---peer-python (one for LitServe and FastAPI, one for BentoML; each is recognised by what it has).
+metrics, validation, collection. The limit is uvicorn as it comes, with uvloop and httptools and an
+application that answers constant bytes of the same size: our own connections, which do without
+ASGI's messages, would be a faster one. Peers run PyTorch eager in their own environments, named
+with --peer-python (one for LitServe and FastAPI, one for BentoML; each is recognised by what it
+has).
 The load generator is a process of its own; all servers take turns on the whole machine.
 
 Parts: 1 speed, 2 overload (a slow model, requests at twice the capacity), 3 start and memory.

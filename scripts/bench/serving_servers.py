@@ -154,7 +154,7 @@ def free_port() -> int:
 
 
 def constant(name: str, size: int, bodies: dict[str, bytes]) -> Server:
-    """The same HTTP server with an application that answers `size` bytes, always the same."""
+    """uvicorn as it comes, with an application that answers `size` bytes, always the same."""
     port = free_port()
     command = [sys.executable, "-c", CONSTANT, str(port), str(size)]
     return Server(name, port, "/", command, bodies)
