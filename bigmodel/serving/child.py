@@ -1,6 +1,7 @@
 """One worker process, as its supervisor sees it."""
 
 import asyncio
+import math
 import signal
 import socket
 import time
@@ -18,11 +19,14 @@ _LAST_WORDS = 2.0  # seconds to read what an ended process has left in the line
 
 
 class Child:
-    """A worker that was started; `names` of its models once it is ready, `figures` the latest."""
+    """A worker that was started; `figures` are its latest.
+
+    Once it is ready: since when (monotonic seconds), and the `names` of its models.
+    """
 
     def __init__(self, place: Place, process: asyncio.subprocess.Process) -> None:
         self.place, self._process = place, process
-        self.started = time.monotonic()
+        self.since = math.inf
         self.names: str | None = None
         self.figures: Snapshot = []
         self._ready = asyncio.Event()
@@ -56,7 +60,7 @@ class Child:
             while text := await reader.readline():
                 said = orjson.loads(text)
                 if "ready" in said:
-                    self.names = said["ready"]
+                    self.names, self.since = said["ready"], time.monotonic()
                     self._ready.set()
                 self.figures = said.get("figures", self.figures)
                 if "ask" in said and self._line is not None and not self._line.is_closing():

@@ -77,9 +77,6 @@ class Server(uvicorn.Server):
         self.interrupted = False
 
     async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
-        if self._line is not None:
-            await self._line.open(self._retire)
         await super()._serve(sockets)
         if self._line is not None:
             await self._line.close(self._app.service.metrics.snapshot())
@@ -87,20 +84,25 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and say so."""
         await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
         names = ", ".join(self._app.service.slots)
         if self._line is None:
             announce(names, self._listener, self._settings)
         else:
+            await self._line.open(self._retire)
             self._line.ready(names)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The signal's handler: a second signal ends at once."""
         self.interrupted |= sig == signal.SIGINT
-        if self._app.service.draining or self._loop is None:
+        if self._app.service.draining:
             self.force_exit = self.should_exit = True
             return
         self._app.service.draining = True
-        self._loop.call_soon_threadsafe(self._begin)
+        if self._loop is None:  # it has not begun to answer
+            self.should_exit = True
+        else:
+            self._loop.call_soon_threadsafe(self._begin)
 
     def _retire(self) -> None:
         """Another worker has the place of this one, or there is no supervisor any more."""

@@ -137,7 +137,7 @@ class Supervisor:
             return
         del self._placed[number]
         self._failures += 1
-        calm = time.monotonic() - child.started > CALM_SECONDS
+        calm = time.monotonic() - child.since > CALM_SECONDS
         self._pauses[number] = 0.0 if calm else self._longer(number)
         _log.error("worker %d ended by itself (%s); another one comes", number, _cause(code))
         await self._fill(number)
