@@ -12,7 +12,7 @@ from bigmodel.serving.routes import Route, Routes
 from bigmodel.serving.settings import Limits
 
 LIMITS = Limits(
-    body_bytes=1000, header_bytes=4096, rows=10, connections=10,
+    body_bytes=1000, push_bytes=1000, header_bytes=4096, rows=10, connections=10,
     header_seconds=60, body_seconds=60, idle_seconds=60,
 )  # fmt: skip
 
