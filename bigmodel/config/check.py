@@ -24,6 +24,7 @@ ROOTS = {
     "evaluate": "bigmodel.evaluate:evaluate",
     "serve": "bigmodel.serve:serve",
     "keys": "bigmodel.serving.keys_command:add",
+    "replay": "bigmodel.replay:replay",
     "feedback": "bigmodel.serving.feedback_export:export",
 }
 # groups whose objects are cheap to make
