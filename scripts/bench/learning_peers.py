@@ -16,33 +16,44 @@ from river import compose, ensemble, forest, linear_model, multiclass, preproces
 from river.datasets import synth
 
 
-def changing(make, other, rows, width):
-    """One concept, then another: at once, or over `width` rows in the middle."""
-    return synth.ConceptDriftStream(make, other, position=rows // 2, width=width, seed=1)
+def changing(first, second, rows, width):
+    """One concept, then in the middle another: at once, or more and more over `width` rows."""
+    rng, ones, others = np.random.default_rng(1), iter(first), iter(second)
+    for row in range(rows):
+        late = (row - rows / 2) / max(width, 1) + 0.5
+        yield next(others) if rng.random() < min(max(late, 0.0), 1.0) else next(ones)
 
 
-def streams(seed, rows):
-    sea, agrawal = synth.SEA, synth.Agrawal
+def plain(name, seed):
+    """A stream that changes by itself."""
     rbf = {"n_classes": 5, "n_features": 10, "n_centroids": 50, "seed_model": seed}
-    drifting = synth.RandomRBFDrift
-    return {
-        "sea_abrupt": lambda: changing(sea(0, seed), sea(2, seed + 9), rows, 1),
-        "sea_gradual": lambda: changing(sea(1, seed), sea(3, seed + 9), rows, rows // 5),
-        "agrawal_abrupt": lambda: changing(agrawal(0, seed), agrawal(4, seed + 9), rows, 1),
-        "agrawal_gradual": lambda: changing(
-            agrawal(2, seed), agrawal(6, seed + 9), rows, rows // 5
-        ),
-        "led_drift": lambda: synth.LEDDrift(seed=seed, noise_percentage=0.1, n_drift_features=4),
-        "hyperplane": lambda: synth.Hyperplane(seed=seed, n_drift_features=5, mag_change=0.001),
-        "rbf_slow": lambda: drifting(seed_sample=seed, change_speed=0.0001, **rbf),
-        "rbf_fast": lambda: drifting(seed_sample=seed, change_speed=0.001, **rbf),
-        "stagger": lambda: changing(synth.STAGGER(0, seed), synth.STAGGER(2, seed + 9), rows, 1),
-        "sine": lambda: changing(synth.Sine(0, seed), synth.Sine(1, seed + 9), rows, 1),
-    }
+    if name == "led_drift":
+        return synth.LEDDrift(seed=seed, noise_percentage=0.1, n_drift_features=4)
+    if name == "hyperplane":
+        return synth.Hyperplane(seed=seed, n_drift_features=5, mag_change=0.001)
+    speed = 0.0001 if name == "rbf_slow" else 0.001
+    return synth.RandomRBFDrift(seed_sample=seed, change_speed=speed, **rbf)
+
+
+PAIRS = {  # a generator, its two functions, and the share of the rows over which they change
+    "sea_abrupt": (synth.SEA, 0, 2, 0.0),
+    "sea_gradual": (synth.SEA, 1, 3, 0.2),
+    "agrawal_abrupt": (synth.Agrawal, 0, 4, 0.0),
+    "agrawal_gradual": (synth.Agrawal, 2, 6, 0.2),
+    "stagger": (synth.STAGGER, 0, 2, 0.0),
+    "sine": (synth.Sine, 0, 1, 0.0),
+}
+
+
+def stream(name, seed, rows):
+    if name not in PAIRS:
+        return plain(name, seed).take(rows)
+    make, first, second, share = PAIRS[name]
+    return changing(make(first, seed=seed), make(second, seed=seed + 99), rows, rows * share)
 
 
 def write(name, seed, rows, path):
-    found = list(islice(streams(seed, rows)[name]().take(rows), rows))
+    found = list(islice(stream(name, seed, rows), rows))
     names = list(found[0][0])
     X = np.array([[float(x[key]) for key in names] for x, _ in found], dtype=np.float32)
     y = np.array([int(label) for _, label in found], dtype=np.int64)
