@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bigmodel.errors import UserError
 from bigmodel.learning.adwin import Adwin
 from bigmodel.learning.arrays import FLOOR, State, prefixed, under
+from bigmodel.learning.challengers import Challengers
 from bigmodel.learning.experts import Expert, Frozen, ReplayMLPs, Shape
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.lift import Features
@@ -81,6 +82,7 @@ class Learner:
         self.sieve = Sieve.of(settings.guard, settings.seed)
         self.quality = Prequential()
         self.pending = Pending.of(layout.width, self.live.history)
+        self.challengers = Challengers(settings.challenging)
         self._frozen = [isinstance(expert, Frozen) for expert in taken.values()].index(True)
 
     def warm(self, rows: NDArray[np.float32], labels: NDArray[Any], *, fit: int) -> None:
@@ -98,6 +100,7 @@ class Learner:
             expert.start(self.shape)
             if isinstance(expert, ReplayMLPs):
                 expert.warm(features, labels[:fit])
+        self.challengers.start(self.shape)
         size = max(16, self.settings.block)
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
@@ -152,6 +155,9 @@ class Learner:
         memos, labels = events.memos, events.labels
         features = live.features(memos.rows, memos.seen)
         after, drifted = self._mixed(live, events, features) if mixes else (live, False)
+        if len(self.challengers):
+            mixture = live.mixed(live.votes(features))
+            self.challengers.judge(features, mixture, labels, live.classes)
         experts = [expert.copy() for expert in live.experts]
         if drifted and self.settings.drift:
             for expert in experts:
@@ -226,10 +232,13 @@ class Learner:
         """Take back what `state` gave. Raises KeyError or ValueError where it is another's."""
         numbers = dict(zip(_SHAPE, state["shape"].tolist(), strict=True))
         self.shape = Shape(**numbers)
-        live = self.live
-        live.lift.load_state(under("lift", state), self.layout)
-        for expert in live.experts:
+        experts = [expert.copy() for expert in self.live.experts]
+        for expert in experts:
             expert.start(self.shape)
+        self.challengers.start(self.shape)
+        lift = replace(self.live.lift)
+        lift.load_state(under("lift", state), self.layout)
+        live = replace(self.live, lift=lift, experts=tuple(experts), classes=self.shape.classes)
         shared = under("live", state)
         loaded = live.loaded(shared)
         own = under("good", state)
