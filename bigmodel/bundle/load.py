@@ -107,11 +107,6 @@ def load(path: Path | str, *, threads: int | None = None) -> Bundle:
 def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     """The bundle of these verified files."""
     path, manifest = content.path, content.manifest
-    if manifest.engine not in ENGINES:
-        raise UserError(
-            f"{path}: made for the engine {manifest.engine[:30]!r}, which this bigmodel does not "
-            "have; upgrade bigmodel"
-        )
     schema = content.part("schema.json", lambda raw: Schema.from_json(json.loads(raw)))
     arrays = content.part("preprocess.safetensors", load_arrays)
     bundle = Bundle(
@@ -119,7 +114,7 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
         manifest,
         schema,
         content.part("preprocess.json", lambda raw: Encoder.from_state(json.loads(raw), arrays)),
-        Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads, manifest.engine),
+        engine_of(content, threads),
         content.part(
             "postprocess.json",
             lambda raw: Postprocess.from_json(json.loads(raw), schema.target),
@@ -127,6 +122,17 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     )
     _ask_golden_batch(bundle, content)
     return bundle
+
+
+def engine_of(content: Archive, threads: int | None = None) -> Engine:
+    """The network of these verified files, ready to run."""
+    path, kind = content.path, content.manifest.engine
+    if kind not in ENGINES:
+        raise UserError(
+            f"{path}: made for the engine {kind[:30]!r}, which this bigmodel does not have; "
+            "upgrade bigmodel"
+        )
+    return Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads, kind)
 
 
 def _ask_golden_batch(bundle: Bundle, content: Archive) -> None:

@@ -209,3 +209,46 @@ def test_a_server_of_one_bundle_says_how_to_change_versions(service):
         refused = client.post(f"{ADMIN}/promote", json={})
     assert refused.status_code == 409
     assert "registry=DIR" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("word", "body", "status", "field"),
+    [
+        ("promote", {}, 422, "version"),
+        ("promote", {"version": "abc"}, 404, "version"),
+        ("promote", {"version": 3}, 422, "version"),
+        ("promote", {"version": "0", "forse": True}, 422, "forse"),
+        ("rollback", {"reason": 3}, 422, "reason"),
+        ("rollback", {}, 409, None),
+        ("traffic", {"percent": 10}, 409, None),
+        ("traffic", {"percent": 101}, 422, "percent"),
+        ("traffic", {"percent": "10"}, 422, "percent"),
+        ("traffic", {"canary": []}, 422, "canary"),
+        ("traffic", [], 422, None),
+    ],
+)
+def test_mistakes_of_operators(operated, word, body, status, field):
+    refused = operated.post(f"{ADMIN}/{word}", json=body)
+    assert refused.status_code == status, refused.text
+    assert refused.json()["error"]["field"] == field
+
+
+def test_the_document_has_what_operators_may_ask(operated):
+    told = operated.get("/openapi.json").json()["paths"]
+    for word in ("promote", "rollback", "traffic", "push"):
+        assert "409" in told[f"{ADMIN}/{word}"]["post"]["responses"]
+    example = told[f"{ADMIN}/promote"]["post"]["requestBody"]["content"]["application/json"]
+    assert operated.post(f"{ADMIN}/promote", json=example["example"]).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def operated(wine_bundle, tmp_path_factory):
+    """A client of a server whose registry has one version."""
+    folder = tmp_path_factory.mktemp("operated")
+    versions.registry_of(folder / "models", {"0": wine_bundle})
+    place = folder / "models"
+    with (
+        serving(place, folder / "state", QUICK, what="registry") as server,
+        server.client() as client,
+    ):
+        yield client
