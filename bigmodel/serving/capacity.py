@@ -16,6 +16,8 @@ from bigmodel.serving.admission import Admission
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.resident import Resident
 
+_PASSING = 2  # times its file that a network takes beside itself while it is loaded
+_MOMENT = 1.1  # times the limit that may be held for the moment of a load
 _PAUSE = 0.02  # seconds until one looks again for a network that nobody uses
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -135,8 +137,10 @@ class Capacity:
         self._measured(work)
         resident.bytes = max(resident.size, min(known, resident.bytes))
 
-    def make_room(self, name: str, need: int, passing: int) -> None:
-        """Free networks until `need` bytes, and for a moment `passing` more, fit into the limit."""
+    def make_room(self, name: str, need: int, size: int) -> None:
+        """Free networks until `need` bytes fit into the limit, and with what passes, for a moment,
+        a tenth more; `size` is that of the file.
+        """
         if self._limit is None or not self._base:
             return
         budget = self._limit - self._base
@@ -148,19 +152,19 @@ class Capacity:
                 f"{name}: too large: takes {need:,} bytes, and serving.memory_limit="
                 f"{self._limit} leaves {max(0, budget - pinned):,} for it"
             )
-        work = self._evict(need, passing, budget)
+        work = self._evict(need, need + _PASSING * size, budget)
         if self._loop is None:
             asyncio.run(work)
         else:
             asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _evict(self, need: int, passing: int, budget: int) -> None:
+    async def _evict(self, need: int, moment: int, budget: int) -> None:
         """In the event loop: nobody can begin to use a network while it is freed."""
         assert self._limit is not None
         end = asyncio.get_running_loop().time() + self._deadline
         while True:
             counted = self.bytes + need <= budget
-            if counted and memory.resident() + need + passing <= self._limit:
+            if counted and memory.resident() + moment <= _MOMENT * self._limit:
                 return
             free = [r for r in self._held if r.loaded and r.idle and r.name not in self._pinned]
             if free:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import common
-from chaos_common import Server, resident, trained, versions
+from chaos_common import Server, resident, trained, versions, watching
 
 from bigmodel.serving.registry.catalog import open_registry
 
@@ -20,18 +20,19 @@ WAIT = "serving.room.deadline_seconds=30"
 def limit(folder: Path, quick: bool) -> Result:
     """Five models in a limit that holds three: right answers from all, and the limit holds."""
     row, right, bound = _five(folder)
-    wrong, most, refused, requests = 0, 0, 0, 40 if quick else 600
+    wrong, refused, requests = 0, 0, 40 if quick else 600
     server, order = (
         Server(folder, f"serving.memory_limit={bound}", WAIT, models="five"),
         random.Random(0),
     )
-    for _ in range(requests):
-        try:
-            told = server.ask(f"/v1/models/{order.choice(NAMES)}/predict", {"rows": [row]})
-            wrong += told["predictions"] != right
-        except urllib.error.HTTPError:
-            refused += 1
-        most = max(most, resident(server))
+    with watching(server) as sizes:
+        for _ in range(requests):
+            try:
+                told = server.ask(f"/v1/models/{order.choice(NAMES)}/predict", {"rows": [row]})
+                wrong += told["predictions"] != right
+            except urllib.error.HTTPError:
+                refused += 1
+    most = max(sizes)
     loaded = sum(server.ask(f"/v1/models/{name}")["loaded"] for name in NAMES)
     server.end()
     rows = [{"part": "limit", "requests": requests, "limit MB": bound >> 20, "most MB": most >> 20,
@@ -43,7 +44,7 @@ def limit(folder: Path, quick: bool) -> Result:
     ]
 
 
-def soak(folder: Path, quick: bool) -> Result:
+def soak(folder: Path, quick: bool, minutes: float = 30) -> Result:
     """Swaps and evictions for half an hour: the memory of the second half does not grow."""
     row, _, bound = _five(folder)
     registry = open_registry(str(folder / "five"))
@@ -55,7 +56,7 @@ def soak(folder: Path, quick: bool) -> Result:
         Server(folder, f"serving.memory_limit={bound}", WAIT, models="five"),
         random.Random(0),
     )
-    seconds = 30.0 if quick else 1800.0
+    seconds = 30.0 if quick else 60 * minutes
     sizes: list[tuple[float, int]] = []
     started, swapped, answers = time.monotonic(), 0, 0
     while (now := time.monotonic() - started) < seconds:
@@ -64,6 +65,7 @@ def soak(folder: Path, quick: bool) -> Result:
             server.ask("/v1/admin/models/a/promote", {"version": pair[swapped % 2]})
         server.ask(f"/v1/models/{order.choice(NAMES)}/predict", {"rows": [row] * 8})
         answers += 1
+        time.sleep(0.01)  # this is about memory, not speed
         sizes.append((now, resident(server)))
     server.end()
     third = [size for now, size in sizes if seconds / 2 <= now < seconds * 3 / 4]

@@ -23,7 +23,10 @@ from bigmodel.serving.registry.catalog import Registry, open_registry
 sys.path.insert(0, str(common.ROOT / "tests" / "serving"))
 import versions
 
-__all__ = ["Server", "asking", "eventually", "registry_of", "resident", "trained", "versions"]
+__all__ = [
+    *("Server", "asking", "eventually", "registry_of", "resident", "trained", "versions"),
+    "watching",
+]
 NAME = "wine"
 
 
@@ -121,3 +124,22 @@ def resident(server: Server) -> int:
     """Bytes of memory that the server holds."""
     pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def watching(server: Server) -> Iterator[list[int]]:
+    """The server's resident memory, in bytes, as often as one can look."""
+    sizes: list[int] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.005):
+            sizes.append(resident(server))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        ended.set()
+        thread.join()
