@@ -24,7 +24,6 @@ from bigmodel.serving.traffic.comparison import Comparison, Criterion
 from bigmodel.serving.traffic.judge import Judge
 from bigmodel.serving.traffic.shadow import Shadow
 
-_EVERY = 0.25  # seconds between two looks
 _log = logging.getLogger(__name__)
 
 
@@ -92,13 +91,16 @@ class Follower:
             return state
 
     async def _run(self) -> None:
+        said = ""
         while True:
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(self.registry.storage.every)
             try:
-                changed = await asyncio.to_thread(self._changed)
-            except BigmodelError as error:  # a store that cannot be reached: we go on as we are
-                _log.error("%s", error)
-                continue
+                changed, told = await asyncio.to_thread(self._changed), ""
+            except Exception as error:  # noqa: BLE001  out of reach: we go on as we are
+                changed, told = [], f"{self.registry}: cannot be followed: {error}"
+            if told and told != said:
+                _log.error("%s", told)
+            said = told
             for name in changed:
                 await self._bring(name)
 

@@ -20,7 +20,7 @@ from bigmodel.serving.parameters import Declared, Parameters
 from bigmodel.serving.resident import Resident
 from bigmodel.serving.rows import Batch, Reader
 from bigmodel.serving.traffic.breaker import Breaker
-from bigmodel.serving.traffic.watched import Observer, watched
+from bigmodel.serving.traffic.watched import Observer, Watched
 
 Read = Callable[[Reader], Batch]
 _ROUNDS, _ROWS = 7, 32  # of the measurement
@@ -77,7 +77,7 @@ class Model(Resident):
         if self.executor is None:
             await self._brought()
         assert self.executor is not None
-        with watched(self, rows, self.mode) as work:
+        with Watched(self, rows) as work:
 
             def begin() -> Batch:
                 work.begin()

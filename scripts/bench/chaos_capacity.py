@@ -14,7 +14,6 @@ from bigmodel.serving.registry.catalog import open_registry
 Result = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 NAMES = ["a", "b", "c", "d", "e"]
 MEGABYTES = 48
-WAIT = "serving.room.deadline_seconds=30"
 
 
 def limit(folder: Path, quick: bool) -> Result:
@@ -22,7 +21,7 @@ def limit(folder: Path, quick: bool) -> Result:
     row, right, bound = _five(folder)
     wrong, refused, requests = 0, 0, 40 if quick else 600
     server, order = (
-        Server(folder, f"serving.memory_limit={bound}", WAIT, models="five"),
+        Server(folder, f"serving.memory_limit={bound}", models="five"),
         random.Random(0),
     )
     with watching(server) as sizes:
@@ -53,7 +52,7 @@ def soak(folder: Path, quick: bool, minutes: float = 30) -> Result:
         registry.add(versions.large(folder / "run" / "bundle", folder / "a2", MEGABYTES, 9), "a")[1]
     )
     server, order = (
-        Server(folder, f"serving.memory_limit={bound}", WAIT, models="five"),
+        Server(folder, f"serving.memory_limit={bound}", models="five"),
         random.Random(0),
     )
     seconds = 30.0 if quick else 60 * minutes

@@ -28,6 +28,8 @@ __all__ = [
     "watching",
 ]
 NAME = "wine"
+# no request is refused because the machine has other work, too
+QUICK = ("serving.drain_seconds=0.1", "serving.room.deadline_seconds=30")
 
 
 def trained(folder: Path) -> Path:
@@ -57,7 +59,7 @@ class Server:
         command = [program, "serve", f"registry={folder}/{models}", f"serving.state={folder}/state"]
         self.log = (folder / "log").open("ab")
         self.process = subprocess.Popen(
-            [*command, "serving.port=0", "serving.drain_seconds=0.1", *settings],
+            [*command, "serving.port=0", *QUICK, *settings],
             stdout=subprocess.PIPE, stderr=self.log, text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip

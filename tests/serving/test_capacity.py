@@ -23,7 +23,6 @@ from bigmodel.serving.resident import Resident
 
 NAMES = ["a", "b", "c", "d", "e"]
 MEGABYTES = 16
-SLOW = "serving.room.deadline_seconds=30"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def told(client: httpx.Client) -> dict[str, dict]:
 
 def test_five_models_in_a_limit_that_holds_three(five, tmp_path, rows):
     body = {"rows": rows[:4]}
-    everything = ["serving.memory_limit=1000000000000", QUICK, SLOW]
+    everything = ["serving.memory_limit=1000000000000", *QUICK]
     with serving(five, tmp_path / "0", *everything, what="registry") as server:
         with server.client() as client:
             known = told(client)
@@ -60,7 +59,7 @@ def test_five_models_in_a_limit_that_holds_three(five, tmp_path, rows):
     assert all(MEGABYTES << 20 <= size < 3 * MEGABYTES << 20 for size in sizes)
     limit = base + int(3.5 * max(sizes))
     order, most = random.Random(0), 0
-    limited = [f"serving.memory_limit={limit}", "serving.pinned=[b]", QUICK, SLOW]
+    limited = [f"serving.memory_limit={limit}", "serving.pinned=[b]", *QUICK]
     with serving(five, tmp_path / "1", *limited, what="registry") as server:
         with server.client() as client:
             for _ in range(60):
@@ -83,9 +82,7 @@ def test_five_models_in_a_limit_that_holds_three(five, tmp_path, rows):
 
 def test_what_is_too_large_for_the_limit_is_told_and_the_others_answer(five, tmp_path, rows):
     place = tmp_path / "state"
-    with serving(
-        five, place, "serving.memory_limit=1000000", QUICK, SLOW, what="registry"
-    ) as server:
+    with serving(five, place, "serving.memory_limit=1000000", *QUICK, what="registry") as server:
         with server.client() as client:
             assert client.get("/health/ready").status_code == 200
             assert client.get("/v1/models/a").status_code == 404

@@ -28,7 +28,7 @@ def shop(made, tmp_path):
     registry, named = versions.registry_of(tmp_path / "models", made)
     place = tmp_path / "models"
     with (
-        serving(place, tmp_path / "state", QUICK, what="registry") as server,
+        serving(place, tmp_path / "state", *QUICK, what="registry") as server,
         server.client() as client,
     ):
         yield registry, named, client
@@ -111,7 +111,7 @@ def test_a_shadow_is_compared_and_never_answers(shop, rows):
 
 def test_a_network_that_fails_is_left_alone_then_tried_again(made, tmp_path, rows):
     with (
-        serving(made["failing"], tmp_path, QUICK) as server,
+        serving(made["failing"], tmp_path, *QUICK) as server,
         server.client() as client,
     ):
         broken = {"rows": [versions.breaking(rows[0])]}

@@ -1,9 +1,9 @@
 """The work of one request, told to the breaker of its version and to who compares versions."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from bigmodel.serving.answers import Answers
 from bigmodel.serving.errors import ApiError
@@ -22,60 +22,57 @@ class Observer(Protocol):
         """These are the answers to the rows that `read` makes."""
 
 
-class Watched(Protocol):
-    """A version."""
+class Version(Protocol):
+    """A version of a model."""
 
+    mode: Mode
     breaker: Breaker
     observer: Observer | None
 
 
-class Work:
-    """Seconds of the processor that a request took: no other's work, and no waiting, counts.
+class Watched:
+    """A block that asks the network, between `begin` and `end` in the thread that does the work.
 
-    Where several requests share a run of the network these cannot be told apart, and it is the
-    time that passed.
+    What counts are seconds of the processor: no other's work, and no waiting. Where several
+    requests share a run of the network these cannot be told apart, and it is the time that passed.
+    Raises ApiError 503 at its start when the network fails always.
     """
 
-    __slots__ = ("_clock", "_started", "seconds")
+    __slots__ = ("_clock", "_model", "_rows", "_seconds")
 
-    def __init__(self, mode: Mode) -> None:
-        self._clock = time.perf_counter if mode == "queue" else time.thread_time
-        self._started = self.seconds = 0.0
+    def __init__(self, model: Version, rows: int) -> None:
+        self._model, self._rows, self._seconds = model, rows, 0.0
+        self._clock = time.perf_counter if model.mode == "queue" else time.thread_time
 
     def begin(self) -> None:
-        """In the thread that does it."""
-        self._started = self._clock()
+        """The request's work begins."""
+        self._seconds = -self._clock()
 
     def end(self) -> None:
-        """In the same one."""
-        self.seconds = self._clock() - self._started
+        """It is done."""
+        self._seconds += self._clock()
 
+    def __enter__(self) -> Self:
+        try:
+            self._model.breaker.enter()
+        except ApiError:
+            self._tell(None)
+            raise
+        return self
 
-@contextmanager
-def watched(model: Watched, rows: int, mode: Mode) -> Iterator[Work]:
-    """The block asks the network. Raises ApiError 503 before it when the network fails always."""
-    work = Work(mode)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        breaker = self._model.breaker
+        if error is None:
+            breaker.succeeded()
+            self._tell(self._seconds)
+        elif isinstance(error, ApiError) or not isinstance(error, Exception):  # or cancelled
+            breaker.unknown()
+        else:
+            breaker.failed()
+            self._tell(None)
 
-    def tell(seconds: float | None) -> None:
-        if model.observer is not None:
-            model.observer.answered(model, rows, seconds)
-
-    try:
-        model.breaker.enter()
-    except ApiError:
-        tell(None)
-        raise
-    try:
-        yield work
-    except ApiError:
-        model.breaker.unknown()
-        raise
-    except Exception:
-        model.breaker.failed()
-        tell(None)
-        raise
-    except BaseException:  # cancelled
-        model.breaker.unknown()
-        raise
-    model.breaker.succeeded()
-    tell(work.seconds)
+    def _tell(self, seconds: float | None) -> None:
+        if self._model.observer is not None:
+            self._model.observer.answered(self._model, self._rows, seconds)
