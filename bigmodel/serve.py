@@ -37,6 +37,9 @@ takes up changed settings and bundles without a lost request.
   serving.limits        body_bytes, rows, connections, ...: what a request may take
   serving.room          in_flight, deadline_seconds: what is refused at once when all is busy
   serving.collect       sample, redact, days, ...: what of the traffic is kept
+  serving.memory_limit  bytes; of a registry's models those used last are in memory, and
+                        serving.pinned=[NAME] always
+  serving.rollback      by how much a new version may be worse before it is taken back
 
 `conf/serving/default.yaml` has them all, with their defaults (`bigmodel copy serving/default`).
 

@@ -108,24 +108,14 @@ def load(path: Path | str, *, threads: int | None = None) -> Bundle:
 def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     """The bundle of these verified files."""
     path, manifest = content.path, content.manifest
-    if manifest.engine not in ENGINES:
-        raise UserError(
-            f"{path}: made for the engine {manifest.engine[:30]!r}, which this bigmodel does not "
-            "have; upgrade bigmodel"
-        )
     schema = content.part("schema.json", lambda raw: Schema.from_json(json.loads(raw)))
     arrays = content.part("preprocess.safetensors", load_arrays)
-    place = f"{path}: model.onnx"
-    engine: Engine | LiveEngine
-    engine = Engine(content.part("model.onnx", bytes), place, threads, manifest.engine)
-    if SETTINGS in content.files:
-        engine = from_files(content.files, engine, str(path))
     bundle = Bundle(
         path,
         manifest,
         schema,
         content.part("preprocess.json", lambda raw: Encoder.from_state(json.loads(raw), arrays)),
-        engine,
+        engine_of(content, threads),
         content.part(
             "postprocess.json",
             lambda raw: Postprocess.from_json(json.loads(raw), schema.target),
@@ -133,6 +123,18 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     )
     _ask_golden_batch(bundle, content)
     return bundle
+
+
+def engine_of(content: Archive, threads: int | None = None) -> Engine | LiveEngine:
+    """The network of these verified files, ready to run; with what learns on it, if any."""
+    path, kind = content.path, content.manifest.engine
+    if kind not in ENGINES:
+        raise UserError(
+            f"{path}: made for the engine {kind[:30]!r}, which this bigmodel does not have; "
+            "upgrade bigmodel"
+        )
+    engine = Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads, kind)
+    return from_files(content.files, engine, str(path)) if SETTINGS in content.files else engine
 
 
 def _ask_golden_batch(bundle: Bundle, content: Archive) -> None:

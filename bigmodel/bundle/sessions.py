@@ -38,6 +38,7 @@ def onnxruntime(model: bytes, place: str, cores: int) -> Session:
         )
     except Exception as error:
         raise UserError(f"{place}: ONNX Runtime refuses it: {first_line(error)}") from error
+    session._model_bytes = None  # the file, as large as the weights: only to open it once more
     return Session(
         [given.name for given in session.get_inputs()],
         [output.name for output in session.get_outputs()],

@@ -5,12 +5,14 @@ flipped time stamp is noticed. A zip of the bundle's directory made by another t
 there the hashes of the manifest protect the content.
 """
 
+import hashlib
 import io
 import re
 import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from bigmodel.bundle.members import MAX_SIZE, Members, is_file_name
 from bigmodel.errors import UserError
@@ -20,6 +22,7 @@ MAX_RATIO = 200  # unpacked bytes per byte of zip; weights shrink little, JSON a
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bundle gives the same zip
 _SEAL = b"bigmodel bundle, sha256 "
 _DIGEST = 64  # hexadecimal digits
+_PIECE = 1 << 20  # bytes that are unpacked at a time
 _END = 22  # bytes of the record that ends a zip, before its comment
 
 
@@ -57,7 +60,7 @@ def zip_members(path: Path) -> Members:
     def read(name: str) -> bytes:
         try:
             with packed.open(infos[name]) as file:
-                return file.read(sizes[name] + 1)
+                return _at_most(file, sizes[name] + 1)
         except Exception as error:
             raise UserError(f"{path}: {name}: damaged: it cannot be unpacked") from error
 
@@ -67,12 +70,28 @@ def zip_members(path: Path) -> Members:
 def _check_seal(path: Path, raw: bytes, comment: bytes) -> None:
     """The zip ends with its comment, and the comment is empty or our seal over the rest."""
     sealed = re.fullmatch(re.escape(_SEAL) + rb"[0-9a-f]{%d}" % _DIGEST, comment)
-    whole = sealed and raw[-_DIGEST:] == sha256(raw[:-_DIGEST]).encode()
+    whole = sealed and raw[-_DIGEST:] == _digest(memoryview(raw)[:-_DIGEST]).encode()
     foreign = not comment and raw[-_END:].startswith(b"PK\5\6")  # nothing hidden behind the end
     if not whole and not foreign:
         raise UserError(
             f"{path}: damaged or altered: the zip's seal does not match; get a fresh copy"
         )
+
+
+def _digest(part: memoryview) -> str:
+    """The SHA-256 of a part, which is not copied: it may be large."""
+    return hashlib.sha256(part).hexdigest()
+
+
+def _at_most(file: IO[bytes], size: int) -> bytes:
+    """The first bytes of a file; in pieces, since the library would hold large ones twice."""
+    whole = io.BytesIO()
+    while (left := size - whole.tell()) > 0:
+        part = file.read(min(left, _PIECE))
+        if not part:
+            break
+        whole.write(part)
+    return whole.getvalue()
 
 
 def _plain_entries(path: Path, packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -25,7 +25,8 @@ async def promote(service: Service, request: Request) -> Response:
     content = _content(request, ("version", "force", "reason"))
     force, reason = _flag(content, "force"), _reason(content, request, "promoted")
     state = await _read(follower, name)
-    version = await _version(follower, name, content.get("version") or state.canary, "version")
+    wanted = content.get("version", state.canary)
+    version = await _version(follower, name, wanted, "version")
     return await _changed(
         follower, name, [version], lambda s: s.promoted(version, reason, force), force
     )
@@ -52,11 +53,13 @@ async def traffic(service: Service, request: Request) -> Response:
     follower, name = _follower(service), request.arguments["name"]
     content = _content(request, ("canary", "percent", "shadow", "force"))
     force = _flag(content, "force")
-    given = {
-        label: await _version(follower, name, content[label], label) if content[label] else None
-        for label in ("canary", "shadow")
-        if label in content
-    }
+    given: dict[str, str | None] = {}
+    for label in ("canary", "shadow"):
+        if label in content:
+            wanted = content[label]
+            given[label] = None
+            if wanted is not None:
+                given[label] = await _version(follower, name, wanted, label)
     percent = content.get("percent")
     if percent is not None and (type(percent) not in (int, float) or not 0 <= percent <= 100):
         raise invalid("percent is a number from 0 to 100", "percent")

@@ -73,6 +73,16 @@ class Admission:
         self._busy *= _MEMORY
         self._answers = self._answers * _MEMORY + 1
 
+    def pause(self) -> None:
+        """A request waits for something else than the engine: that says nothing of its speed."""
+        self._account()
+        self.working -= 1
+
+    def resume(self) -> None:
+        """It waits for the engine again."""
+        self._account()
+        self.working += 1
+
     def expected(self) -> float:
         """Seconds that one more request would take; 0 when nothing waits.
 

@@ -8,6 +8,7 @@ from bigmodel.serving.accounts import Shared
 from bigmodel.serving.admission import Admission
 from bigmodel.serving.auth import Everybody, Keyring
 from bigmodel.serving.beat import Beat
+from bigmodel.serving.capacity import Capacity
 from bigmodel.serving.collect import Collector
 from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
@@ -19,7 +20,10 @@ from bigmodel.serving.model import Model
 from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.service import Service
 from bigmodel.serving.settings import LOOPBACK, Serving
+from bigmodel.serving.shelf import Shelf
 from bigmodel.serving.slot import Routing, Slot
+from bigmodel.serving.traffic.quality import Quality
+from bigmodel.serving.traffic.shadow import Shadow
 from bigmodel.serving.worker import Line, Place
 from bigmodel.serving.writer import Writer
 
@@ -52,14 +56,20 @@ def assemble(
     log = Log(None if place is None else place.number)
     log.install()
     slots: Mapping[str, Slot] = {model.name: Slot(Routing(model)) for model in models}
-    follower = None
+    follower = quality = None
     if registry is not None:
-        loader = Loader(registry, settings, threads, collector.check)
-        follower = Follower(registry, loader, collector, metrics)
+        deadline = settings.room.deadline_seconds
+        capacity = Capacity(settings.memory_limit, settings.pinned, deadline, admission)
+        shelf = Shelf(Loader(registry, settings, threads, collector.check, capacity))
+        shadow = Shadow(lambda: admission.in_flight < settings.room.in_flight / 2)
+        follower = Follower(
+            registry, shelf, collector, metrics, settings.rollback, shadow, capacity
+        )
         follower.first()
         slots = follower.slots
+        quality = Quality(state / store.NAME, slots)
     beat = Beat(limits, metrics, writer)
-    service = Service(settings, slots, follower, guard, collector, metrics, log, beat)
+    service = Service(settings, slots, follower, quality, guard, collector, metrics, log, beat)
     metrics.follow("requests_in_flight", lambda: admission.in_flight)
     metrics.follow("requests_working", lambda: admission.working)
     metrics.follow("records_waiting", lambda: writer.waiting)

@@ -8,12 +8,12 @@ that the loop can go on to refuse what would only wait.
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigmodel.bundle.engine import Engine, available_cores
+from bigmodel.bundle.engine import available_cores
 from bigmodel.data.encoder import Encoded
 from bigmodel.serving.answers import Answers
 from bigmodel.serving.errors import ApiError
@@ -22,6 +22,7 @@ from bigmodel.serving.rows import Batch
 Mode = Literal["inline", "queue", "threads"]
 Read = Callable[[], Batch]  # checks and encodes the rows
 Finish = Callable[[Batch, NDArray[np.float32]], Answers]
+Steps = tuple[Read, Finish]
 
 INLINE, QUEUE = 0.0003, 0.002  # seconds of one row, up to which a mode is the best
 _TOGETHER = 256  # rows in a run: more would make the first of them wait
@@ -34,6 +35,13 @@ def mode_of(seconds: float) -> Mode:
     return "queue" if seconds <= QUEUE else "threads"
 
 
+class Runs(Protocol):
+    """A network."""
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]:
+        """Its output for these rows, (n, n_outputs)."""
+
+
 class Executor:
     """Runs the work of one model: check, encode, network, answer.
 
@@ -41,7 +49,7 @@ class Executor:
     than `QUEUE` goes to the threads in any mode. At most `waiting` requests wait for these.
     """
 
-    def __init__(self, engine: Engine, mode: Mode, row_seconds: float, waiting: int) -> None:
+    def __init__(self, engine: Runs, mode: Mode, row_seconds: float, waiting: int) -> None:
         self.mode = mode
         self._engine = engine
         self._most_rows = 0 if mode == "threads" else max(1, int(QUEUE / max(row_seconds, 1e-9)))
@@ -50,17 +58,20 @@ class Executor:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
         self._most, self._in_threads = waiting + self._threads, 0
 
-    def run(self, read: Read, finish: Finish, rows: int) -> Answers | Coroutine[Any, Any, Answers]:
-        """The answers, at once where the model is fast.
+    def at_once(self, rows: int) -> bool:
+        """Whether `now` is the way for so many rows; else `later`."""
+        return self.mode == "inline" and rows <= self._most_rows
 
-        Raises what `read` raises, and ApiError 503 when too many wait.
-        """
-        if rows > self._most_rows:
-            return self._beside(read, finish)
-        if self.mode == "queue":
-            return self._together(read, finish)
+    def now(self, read: Read, finish: Finish) -> Answers:
+        """The answers of a fast model. Raises what `read` raises."""
         batch = read()
         return finish(batch, self._engine.run(batch.encoded))
+
+    def later(self, read: Read, finish: Finish, rows: int) -> Coroutine[Any, Any, Answers]:
+        """The answers. Raises what `read` raises, and ApiError 503 when too many wait."""
+        if rows > self._most_rows or self.mode != "queue":
+            return self._beside(read, finish)
+        return self._together(read, finish)
 
     async def _together(self, read: Read, finish: Finish) -> Answers:
         batch = read()
@@ -91,7 +102,7 @@ class Executor:
 class Queue:
     """Batches without waiting: what comes within one turn of the loop runs together."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Runs) -> None:
         self._engine = engine
         self._waiting: list[tuple[Encoded, asyncio.Future[NDArray[np.float32]]]] = []
 

@@ -7,21 +7,23 @@ that may not answer changes nothing but what is told of it.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from bigmodel.errors import BigmodelError
+from bigmodel.serving.capacity import Capacity
 from bigmodel.serving.collect import Collector
-from bigmodel.serving.loader import Loader
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
 from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.registry.state import State
+from bigmodel.serving.settings import Rollback
+from bigmodel.serving.shelf import Shelf
 from bigmodel.serving.slot import Routing, Slot
+from bigmodel.serving.traffic.comparison import Comparison, Criterion
+from bigmodel.serving.traffic.judge import Judge
+from bigmodel.serving.traffic.shadow import Shadow
 
-_EVERY = 0.25  # seconds between two looks
-_AGAIN = 30.0  # seconds until a version that could not be loaded is tried again
 _log = logging.getLogger(__name__)
 
 
@@ -29,30 +31,42 @@ class Follower:
     """Keeps `slots`, by the names of models, as `registry` wants them."""
 
     def __init__(
-        self, registry: Registry, loader: Loader, collector: Collector, metrics: Metrics
+        self,
+        registry: Registry,
+        shelf: Shelf,
+        collector: Collector,
+        metrics: Metrics,
+        limits: Rollback,
+        shadow: Shadow,
+        capacity: Capacity,
     ) -> None:
-        self.registry, self._loader = registry, loader
+        self.registry, self._shelf, self._capacity = registry, shelf, capacity
+        self._limits, self._shadow = limits, shadow
         self._collector, self._metrics = collector, metrics
         self.slots: dict[str, Slot] = {}
-        self._ready: dict[tuple[str, str], Model] = {}  # loaded, by name and version
-        self._problems: dict[tuple[str, str], tuple[str, float]] = {}  # and when to try again
         self._stamps: dict[str, object] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._task: asyncio.Task[None] | None = None
+        self._acts: set[asyncio.Task[None]] = set()
 
     def first(self) -> None:
         """Load what the registry has, before the first request."""
         for name in self.registry.models():
-            with suppress(BigmodelError):  # told by `_wanted`
+            try:
                 self._stamps[name] = self.registry.storage.stamp(name)
                 self._publish(name, self._wanted(name))
+            except BigmodelError as error:  # the others can be served all the same
+                _log.error("%s", error)
 
     async def start(self) -> None:
         """From now on follow it."""
+        self._capacity.start()
         self._task = asyncio.ensure_future(self._run())
 
     async def close(self) -> None:
         """No more."""
+        self._shadow.close()
+        self._capacity.close()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -67,91 +81,89 @@ class Follower:
         """
         async with self._lock(name):
             try:
+                stable = self.slots[name].model if name in self.slots else None
                 for version in versions:
-                    await asyncio.to_thread(self._load, name, version, force)
+                    await self._capacity.run(self._shelf.load, name, version, stable, force)
                 state = await asyncio.to_thread(self.registry.edit, name, change)
-                self._publish(name, await asyncio.to_thread(self._wanted, name))
+                self._publish(name, await self._capacity.run(self._wanted, name))
             finally:
-                self._drop_unused(name)
+                self._drop(name)
             return state
 
     async def _run(self) -> None:
+        said = ""
         while True:
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(self.registry.storage.every)
             try:
-                for name in await asyncio.to_thread(self._changed):
-                    async with self._lock(name):
-                        self._publish(name, await asyncio.to_thread(self._wanted, name))
-                        self._drop_unused(name)
-            except BigmodelError as error:
-                _log.error("%s", error)
-            except Exception:  # noqa: BLE001  a mistake of ours must not end the following
-                _log.exception("the registry could not be followed")
+                changed, told = await asyncio.to_thread(self._changed), ""
+            except Exception as error:  # noqa: BLE001  out of reach: we go on as we are
+                changed, told = [], f"{self.registry}: cannot be followed: {error}"
+            if told and told != said:
+                _log.error("%s", told)
+            said = told
+            for name in changed:
+                await self._bring(name)
+
+    async def _bring(self, name: str) -> None:
+        """Let the model be as its state says, as far as that can be."""
+        try:
+            async with self._lock(name):
+                self._publish(name, await self._capacity.run(self._wanted, name))
+                self._drop(name)
+        except BigmodelError as error:
+            _log.error("%s", error)
+        except Exception:  # noqa: BLE001  a mistake of ours must not end the following
+            _log.exception("%s: its state could not be followed", name)
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
 
     def _changed(self) -> list[str]:
         """The models whose state is another one, or that have a version to try again."""
-        now, found = time.monotonic(), []
-        again = {name for (name, _), (_, when) in list(self._problems.items()) if when <= now}
+        found, again = [], self._shelf.due()
         for name in self.registry.models():
             stamp = self.registry.storage.stamp(name)
-            if stamp != self._stamps.get(name) or name in again:
+            if stamp != self._stamps.get(name) or name in again or self._tried(name):
                 self._stamps[name] = stamp
                 found.append(name)
         return found
 
+    def _tried(self, name: str) -> bool:
+        """Whether a version is only kept for a trial that is over."""
+        slot = self.slots.get(name)
+        if slot is None or slot.routing.previous is None or slot.judge is None:
+            return False
+        return not slot.judge.on_trial
+
+    def _previous(self, slot: Slot | None, stable: Model, state: State) -> Model | None:
+        """The version that a promoted one is to be compared with."""
+        if slot is None:
+            return None
+        if stable is slot.model:
+            on_trial = slot.judge is not None and slot.judge.on_trial
+            return slot.routing.previous if on_trial else None
+        return slot.model if state.previous[-1:] == (slot.model.version,) else None
+
     def _wanted(self, name: str) -> Routing | None:
         """What should answer, loaded, as far as it may; None when nothing has to change."""
-        state = self.registry.state(name)
-        slot = self.slots.get(name)
-        stable = self._try(name, state.stable, state)
-        if stable is None and slot is not None:
-            stable = slot.model
+        state, slot = self.registry.state(name), self.slots.get(name)
+        now = None if slot is None else slot.model
+        stable = self._shelf.attempt(name, state.stable, now, state) or now
         if stable is None:  # the process is new: what answered before is better than nothing
-            before = (self._try(name, version, state) for version in reversed(state.previous))
+            before = (
+                self._shelf.attempt(name, version, None, state)
+                for version in reversed(state.previous)
+            )
             stable = next(filter(None, before), None)
         if stable is None:
             return None
-        canary, shadow = (self._try(name, v, state, stable) for v in (state.canary, state.shadow))
-        labelled = set(state.labels.values())
-        for known in list(self._problems):
-            if known[0] == name and known[1] not in labelled:
-                self._problems.pop(known)
-        problems = {
-            v: why for (model, v), (why, _) in list(self._problems.items()) if model == name
-        }
-        return Routing(stable, canary, shadow, state, problems)
-
-    def _try(
-        self, name: str, version: str | None, state: State, stable: Model | None = None
-    ) -> Model | None:
-        """The version, loaded; None, and why is noted, when it may not answer."""
-        if version is None:
-            return None
-        known = (name, version)
-        why, when = self._problems.get(known, ("", 0.0))
-        if known not in self._ready and when > time.monotonic():
-            return None
-        try:
-            return self._load(name, version, version in state.forced, stable)
-        except BigmodelError as error:
-            told = "; ".join(error.lines)
-            if told != why:
-                _log.error("%s", told)
-            self._problems[known] = (told, time.monotonic() + _AGAIN)
-            return None
-
-    def _load(self, name: str, version: str, force: bool, stable: Model | None = None) -> Model:
-        known = (name, version)
-        if known not in self._ready:
-            slot = self.slots.get(name)
-            if stable is None and slot is not None:
-                stable = slot.model
-            self._ready[known] = self._loader.load(name, version, stable, force)
-            self._problems.pop(known, None)
-        return self._ready[known]
+        canary, shadow = (
+            self._shelf.attempt(name, version, stable, state)
+            for version in (state.canary, state.shadow)
+        )
+        problems = self._shelf.problems(name, state.labels.values())
+        previous = self._previous(slot, stable, state)
+        return Routing(stable, canary, shadow, previous, state, problems)
 
     def _publish(self, name: str, routing: Routing | None) -> None:
         """One reference is stored: requests after it see all of the change, those before none."""
@@ -165,19 +177,39 @@ class Follower:
                 self._metrics.serves(model.name, model.version)
         before = None if slot is None else slot.model.version
         if slot is None:
-            self.slots[name] = Slot(routing)
+            self.slots[name] = Slot(routing, Judge(self._limits, self._shadow, self._acting(name)))
         else:
             for model in slot.publish(routing):
-                self._ready.pop((name, model.version), None)
                 self._metrics.retires(name, model.version)
         if before != routing.stable.version:
             _log.info("%s: %s answers", name, routing.stable.version[:12])
 
-    def _drop_unused(self, name: str) -> None:
-        """Let versions go that were loaded, but are not to answer after all."""
-        slot = self.slots.get(name)
-        used = () if slot is None else slot.versions
-        for known, model in list(self._ready.items()):
-            if known[0] == name and model not in used:
-                self._ready.pop(known)
-                model.retire()
+    def _acting(self, name: str) -> Callable[[Comparison, Criterion], None]:
+        def act(comparison: Comparison, criterion: Criterion) -> None:
+            task = asyncio.ensure_future(self._take_back(name, comparison, criterion))
+            self._acts.add(task)
+            task.add_done_callback(self._acts.discard)
+
+        return act
+
+    async def _take_back(self, name: str, comparison: Comparison, criterion: Criterion) -> None:
+        """A version is worse: as a canary it ends, as the stable one the one before answers."""
+        judged, reference = comparison.versions
+        reason = f"{judged[:12]} was taken back: {comparison.reason(criterion)}"
+
+        def change(state: State) -> State:
+            if state.canary == judged:
+                return state.without_canary(reason)
+            if state.stable == judged and state.previous[-1:] == (reference,):
+                return state.rolled_back(reason)
+            return state  # somebody else was faster
+
+        try:
+            await self.change(name, [reference], change, force=True)
+            _log.warning("%s: %s", name, reason)
+        except BigmodelError as error:
+            _log.error("%s: %s could not be taken back: %s", name, judged[:12], error)
+
+    def _drop(self, name: str) -> None:
+        """Let versions go that do not answer any more, or are not to answer after all."""
+        self._shelf.keep(name, self.slots[name].versions if name in self.slots else ())

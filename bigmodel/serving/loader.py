@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
+from bigmodel.serving.capacity import Capacity
 from bigmodel.serving.model import Model
 from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.registry.compatible import compatible
@@ -26,27 +27,33 @@ class Loader:
         settings: Serving,
         threads: int,
         check: Callable[[str, Schema], None],
+        capacity: Capacity,
     ) -> None:
         self._registry, self._settings, self._threads = registry, settings, threads
-        self._check = check
+        self._check, self._capacity = check, capacity
 
     def load(self, name: str, version: str, stable: Model | None, force: bool) -> Model:
         """The version: its hashes verified, asked its golden batch, warm, measured.
 
-        Raises UserError or BigmodelError when it may not follow `stable`: damaged, too slow,
-        or, without `force`, of another schema.
+        Raises UserError or BigmodelError when it may not follow `stable`: damaged, too large, too
+        slow, or, without `force`, of another schema.
         """
-        model = Model(
-            self._registry.path(name, version),
-            name=name,
-            threads=self._threads,
-            mode=self._settings.executor,
-            waiting=self._settings.waiting,
-        )
+
+        def load() -> Model:
+            return Model(
+                lambda: self._registry.path(name, version),
+                name=name,
+                threads=self._threads,
+                mode=self._settings.executor,
+                waiting=self._settings.waiting,
+            )
+
+        size = self._registry.path(name, version).stat().st_size
+        model = self._capacity.first(name, size, load)
         try:
             self._judge(model, version, stable, force)
         except UserError:
-            model.close()
+            self._capacity.forget(model)
             raise
         return model
 

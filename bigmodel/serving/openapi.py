@@ -45,15 +45,17 @@ _REFUSALS = {
 
 async def document(service: Service, request: Request) -> Response:
     """`GET /openapi.json`."""
-    return json(describe([slot.model for slot in service.slots.values()]))
+    models = [slot.model for slot in service.slots.values()]
+    return json(describe(models, changes=service.follower is not None))
 
 
-def describe(models: list[Model]) -> Node:
-    """The whole document."""
+def describe(models: list[Model], changes: bool) -> Node:
+    """The whole document; with `changes` it has what operators may ask."""
     paths: Node = {}
     for model in models:
         paths |= _paths(model) | paths_v2(model, v2.described(model), operation)
-        paths |= openapi_admin.paths(model, operation)
+        if changes:
+            paths |= openapi_admin.paths(model, operation)
     for path, says in (("live", "the process answers"), ("ready", "requests are welcome")):
         for prefix in ("/health", "/v2/health"):
             paths[f"{prefix}/{path}"] = {"get": _open(says)}

@@ -39,7 +39,7 @@ def paths(model: Model, operation: Callable[..., Node]) -> Node:
         }
     pushed = operation("keep a bundle's zip as a version", _ANY, _TEXT, "")
     pushed["requestBody"]["content"] = {
-        "application/zip": {"schema": {"type": "string", "format": "binary"}}
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
     }
     return {**found, f"{base}/push": {"post": _refusable(pushed)}}
 

@@ -46,7 +46,9 @@ def push(
     key = os.environ.get(key_env)
     # changes nothing, but says whether the key may: before much is sent
     _post(f"{base}/traffic", b"{}", "application/json", key, timeout)
-    version = str(_post(f"{base}/push", content, "application/zip", key, timeout)["version"])
+    version = str(
+        _post(f"{base}/push", content, "application/octet-stream", key, timeout)["version"]
+    )
     print(f"{model}: {version} is there")
     if promote:
         told = json.dumps({"version": version}).encode()

@@ -13,13 +13,15 @@ from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
 from bigmodel.serving.settings import Serving
 from bigmodel.serving.slot import Slot
+from bigmodel.serving.traffic.quality import Quality
 
 
 class Service:
     """The models by name, and what stands beside them.
 
-    `follower` keeps `slots` as a registry says; None where there is no registry. `draining` once
-    this process is to end, `replaced` where another one has its place.
+    `follower` keeps `slots` as a registry says, and `quality` tells them of feedback; None where
+    there is no registry. `draining` once this process is to end, `replaced` where another one has
+    its place.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class Service:
         settings: Serving,
         slots: Mapping[str, Slot],
         follower: Follower | None,
+        quality: Quality | None,
         guard: Guard,
         collector: Collector,
         metrics: Metrics,
@@ -34,7 +37,7 @@ class Service:
         beat: Beat,
     ) -> None:
         self.settings = settings
-        self.slots, self.follower = slots, follower
+        self.slots, self.follower, self._quality = slots, follower, quality
         self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
         self._beat = beat
         self.draining = self.replaced = False
@@ -44,11 +47,15 @@ class Service:
         await self._beat.start()
         if self.follower is not None:
             await self.follower.start()
+        if self._quality is not None:
+            await self._quality.start()
 
     async def close(self) -> None:
         """After the last one: what is left reaches the disk."""
         if self.follower is not None:
             await self.follower.close()
+        if self._quality is not None:
+            await self._quality.close()
         await self._beat.close()
         self.collector.close()
         self.log.close()

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 Seconds = Annotated[float, Gt(0)]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that other machines cannot reach
 
 Count = Annotated[int, Gt(0)]
+Share = Annotated[float, Ge(0), Le(1)]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,23 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Rollback:
+    """How much worse than the stable version a new one may be, and how sure one has to be.
+
+    `errors` and `slow` are shares of its requests, `disagreement` a share of its answers, `loss`
+    a share of those with feedback; `trial` are the requests for which a promoted version is
+    watched. `false_alarms` is the share of versions no worse at all that may be taken back.
+    """
+
+    errors: Share
+    slow: Share
+    disagreement: Share
+    loss: Share
+    trial: Count
+    false_alarms: Annotated[float, Gt(0), Lt(1)]
+
+
+@dataclass(frozen=True)
 class Collect:
     """What of the traffic is kept: the share of the requests, without the columns to redact.
 
@@ -70,4 +88,7 @@ class Serving:
     limits: Limits
     state: str
     room: Room
+    memory_limit: Count | None
+    pinned: tuple[str, ...]
+    rollback: Rollback
     collect: Collect

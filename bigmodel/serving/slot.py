@@ -4,29 +4,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bigmodel.data.schema import Target
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import Request
 from bigmodel.serving.model import Model
 from bigmodel.serving.registry.state import State
+from bigmodel.serving.traffic import sticky
+from bigmodel.serving.traffic.judge import Judge
 
 
 @dataclass(frozen=True)
 class Routing:
     """Who answers: never changed, but replaced as a whole, so that a request sees one of them.
 
-    `state` is what the registry says; `problems` why a version of it does not answer, by version.
+    `previous` answered before `stable`, which is compared with it for a while. `state` is what the
+    registry says; `problems` why a version of it does not answer, by version.
     """
 
     stable: Model
     canary: Model | None = None
     shadow: Model | None = None
+    previous: Model | None = None
     state: State = field(default_factory=State)
     problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[Model, ...]:
         """The versions that are in use, the stable one first."""
-        found = (self.stable, self.canary, self.shadow)
+        found = (self.stable, self.canary, self.shadow, self.previous)
         return tuple(dict.fromkeys(model for model in found if model is not None))
 
 
@@ -36,8 +41,9 @@ class Slot:
     Used by one event loop.
     """
 
-    def __init__(self, routing: Routing) -> None:
-        self.routing = routing
+    def __init__(self, routing: Routing, judge: Judge | None = None) -> None:
+        self.routing, self.judge = routing, judge
+        self._follow()
 
     @property
     def model(self) -> Model:
@@ -49,9 +55,18 @@ class Slot:
         """The versions that can be asked by name."""
         return self.routing.models
 
+    @property
+    def target(self) -> Target:
+        """What is predicted."""
+        return self.routing.stable.schema.target
+
     def choose(self, request: Request) -> Model:
-        """The version that answers a request."""
-        return self.routing.stable
+        """The version that answers a request: always the same for one caller."""
+        routing = self.routing
+        if routing.canary is None:
+            return routing.stable
+        place = sticky.place_of(routing.stable.name, sticky.key_of(request))
+        return routing.canary if 100 * place < routing.state.percent else routing.stable
 
     def version(self, version: str) -> Model:
         """One that is named. Raises ApiError 404."""
@@ -61,12 +76,21 @@ class Slot:
         raise ApiError(404, "no_such_version", "this version is not loaded", "version")
 
     def publish(self, routing: Routing) -> tuple[Model, ...]:
-        """From now on these answer; returns those that do not any more, retired."""
+        """From now on these answer; returns those that do not any more."""
         before, self.routing = self.routing, routing
-        gone = tuple(model for model in before.models if model not in routing.models)
-        for model in gone:
-            model.retire()
-        return gone
+        self._follow()
+        return tuple(model for model in before.models if model not in routing.models)
+
+    def labelled(self, version: str, loss: float) -> None:
+        """Feedback on an answer of a version: its loss, from 0, right, to 1."""
+        if self.judge is not None:
+            self.judge.labelled(version, loss)
+
+    def _follow(self) -> None:
+        if self.judge is not None:
+            self.judge.follow(self.routing)
+            for model in self.routing.models:
+                model.observer = self.judge
 
     def told(self) -> dict[str, Any]:
         """The labels and what is wrong, as the API shows them."""
@@ -78,4 +102,5 @@ class Slot:
             "traffic": {**labels, "percent": routing.state.percent if routing.canary else 0.0},
             "wanted": {k: v for k, v in wanted.items() if labels.get(k) != v},
             "problems": dict(routing.problems),
+            "comparisons": {} if self.judge is None else self.judge.told(),
         }

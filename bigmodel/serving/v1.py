@@ -59,7 +59,9 @@ async def model(service: Service, request: Request) -> Response:
             "created": manifest.created,
             "parent": manifest.parent,
             "classes": model.schema.target.classes,
-            "executor": model.executor.mode,
+            "executor": model.mode,
+            "loaded": model.loaded,
+            "bytes": model.bytes,
             "parameters": model.parameters.schema["properties"],
             **service.slot(model.name).told(),
         }

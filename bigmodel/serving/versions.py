@@ -21,6 +21,7 @@ async def listing(service: Service, name: str) -> list[dict[str, Any]]:
         if model is not None:
             labels.setdefault(model.version, []).append(label)
     versions = [model.version for model in slot.versions]
+    loaded = {model.version for model in slot.versions if model.loaded}
     added: dict[str, float] = {}
     if service.follower is not None:
         try:
@@ -34,7 +35,7 @@ async def listing(service: Service, name: str) -> list[dict[str, Any]]:
         {
             "version": version,
             "labels": labels.get(version, []),
-            "loaded": version in labels,
+            "loaded": version in loaded,
             "added": added.get(version),
             "problem": routing.problems.get(version),
         }

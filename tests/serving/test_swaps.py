@@ -18,7 +18,8 @@ from bigmodel.serving import push_command
 from bigmodel.serving.registry.storage import Directory
 
 PREDICT, ADMIN = "/v1/models/wine/predict", "/v1/admin/models/wine"
-QUICK = "serving.drain_seconds=0.1"
+# no request is refused because the machine has other work, too
+QUICK = ("serving.drain_seconds=0.1", "serving.room.deadline_seconds=30")
 
 
 def eventually(true: Callable[[], bool]) -> None:
@@ -79,7 +80,7 @@ def three(wine_bundle, tmp_path):
 def test_swaps_under_load(three, tmp_path, rows):
     registry, made = three
     with (
-        serving(tmp_path / "models", tmp_path / "state", QUICK, what="registry") as server,
+        serving(tmp_path / "models", tmp_path / "state", *QUICK, what="registry") as server,
         server.client() as client,
     ):
         with asking(server, rows) as answers:
@@ -134,7 +135,7 @@ def test_a_bad_version_never_answers(three, tmp_path, wine_bundle, rows):
     }
     state = tmp_path / "state"
     with (
-        serving(tmp_path / "models", state, QUICK, what="registry") as server,
+        serving(tmp_path / "models", state, *QUICK, what="registry") as server,
         server.client() as client,
         asking(server, rows, 1) as answers,
     ):
@@ -163,7 +164,7 @@ def test_a_server_starts_with_what_answered_before_when_the_stable_one_is_damage
     registry.edit("wine", lambda state: state.promoted(made["1"], "test"))
     cut(registry.path("wine", made["1"]))
     with (
-        serving(tmp_path / "models", tmp_path / "state", QUICK, what="registry") as server,
+        serving(tmp_path / "models", tmp_path / "state", *QUICK, what="registry") as server,
         server.client() as client,
     ):
         assert client.post(PREDICT, json={"rows": rows[:1]}).json()["model_version"] == made["0"]
@@ -174,7 +175,7 @@ def test_a_server_starts_with_what_answered_before_when_the_stable_one_is_damage
 
 def test_a_slow_version_never_answers(three, tmp_path):
     with serving(
-        tmp_path / "models", tmp_path / "state", QUICK,
+        tmp_path / "models", tmp_path / "state", *QUICK,
         "serving.room.deadline_seconds=1e-6", what="registry",
     ) as server, server.client() as client:  # fmt: skip
         assert client.get("/v1/models/wine").status_code == 404
@@ -187,7 +188,7 @@ def test_a_pushed_bundle_answers(three, wine_bundle, tmp_path, rows, monkeypatch
     state = tmp_path / "state"
     monkeypatch.setenv("BIGMODEL_KEY", add_key(state, scopes=["admin", "predict"]))
     pushed = versions.same(wine_bundle, tmp_path / "pushed", 9)
-    with serving(tmp_path / "models", state, QUICK, what="registry") as server:
+    with serving(tmp_path / "models", state, *QUICK, what="registry") as server:
         version = push_command.push(str(pushed), server.url, promote=True)
         with server.client(os.environ["BIGMODEL_KEY"]) as client:
             answer = client.post(PREDICT, json={"rows": rows[:1]}).json()
@@ -209,3 +210,51 @@ def test_a_server_of_one_bundle_says_how_to_change_versions(service):
         refused = client.post(f"{ADMIN}/promote", json={})
     assert refused.status_code == 409
     assert "registry=DIR" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("word", "body", "status", "field"),
+    [
+        ("promote", {}, 422, "version"),
+        ("promote", {"version": "abc"}, 404, "version"),
+        ("promote", {"version": 3}, 422, "version"),
+        ("promote", {"version": "0", "forse": True}, 422, "forse"),
+        ("rollback", {"reason": 3}, 422, "reason"),
+        ("rollback", {}, 409, None),
+        ("traffic", {"percent": 10}, 409, None),
+        ("traffic", {"percent": 101}, 422, "percent"),
+        ("traffic", {"percent": "10"}, 422, "percent"),
+        ("traffic", {"canary": []}, 422, "canary"),
+        ("traffic", [], 422, None),
+    ],
+)
+def test_mistakes_of_operators(operated, word, body, status, field):
+    refused = operated.post(f"{ADMIN}/{word}", json=body)
+    assert refused.status_code == status, refused.text
+    assert refused.json()["error"]["field"] == field
+
+
+def test_a_bundle_that_is_larger_than_allowed_is_not_read(operated):
+    refused = operated.post(f"{ADMIN}/push", content=b"x" * 2000)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "body_too_large")
+
+
+def test_the_document_has_what_operators_may_ask(operated):
+    told = operated.get("/openapi.json").json()["paths"]
+    for word in ("promote", "rollback", "traffic", "push"):
+        assert "409" in told[f"{ADMIN}/{word}"]["post"]["responses"]
+    example = told[f"{ADMIN}/promote"]["post"]["requestBody"]["content"]["application/json"]
+    assert operated.post(f"{ADMIN}/promote", json=example["example"]).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def operated(wine_bundle, tmp_path_factory):
+    """A client of a server whose registry has one version."""
+    folder = tmp_path_factory.mktemp("operated")
+    versions.registry_of(folder / "models", {"0": wine_bundle})
+    place, small = folder / "models", "serving.limits.push_bytes=1000"
+    with (
+        serving(place, folder / "state", *QUICK, small, what="registry") as server,
+        server.client() as client,
+    ):
+        yield client

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import helper, numpy_helper
 from safetensors.numpy import load, save
+from sklearn.datasets import load_wine
 
 from bigmodel.bundle import archive
 from bigmodel.bundle import manifest as head
@@ -64,3 +67,107 @@ def registry_of(place: Path, bundles: Mapping[str, Path]) -> tuple[Registry, dic
     first = next(iter(versions.values()))
     registry.edit("wine", lambda state: state.promoted(first, "the first"))
     return registry, versions
+
+
+def with_network(bundle: Path, place: Path, edit: Callable[[onnx.GraphProto], None]) -> Path:
+    """The bundle with its network changed between what makes `raw` and the output."""
+
+    def change(files: Files) -> Files:
+        model = onnx.load_model_from_string(files["model.onnx"])
+        for node in model.graph.node:
+            for index, name in enumerate(node.output):
+                if name == "output":
+                    node.output[index] = "raw"
+        edit(model.graph)
+        return {**files, "model.onnx": model.SerializeToString()}
+
+    return remade(bundle, place, change, "2026-04-01T00:00:00+00:00")
+
+
+def wrong(bundle: Path, place: Path) -> Path:
+    """A version that takes each class for the next one, and was trained to: all its checks pass."""
+
+    def edit(graph: onnx.GraphProto) -> None:
+        graph.initializer.append(numpy_helper.from_array(np.array([2, 0, 1]), "turn"))
+        graph.node.append(helper.make_node("Gather", ["raw", "turn"], ["output"], axis=1))
+
+    def golden(files: Files) -> Files:
+        arrays = load(files["golden.safetensors"])
+        arrays["reference"] = np.ascontiguousarray(arrays["reference"][:, [2, 0, 1]])
+        return {**files, "golden.safetensors": save(arrays)}
+
+    turned = with_network(bundle, place.with_name(f"{place.name}-turned"), edit)
+    return remade(turned, place, golden, "2026-05-01T00:00:00+00:00")
+
+
+def failing(bundle: Path, place: Path) -> Path:
+    """A version whose network fails for rows with large values in the first three columns."""
+
+    def edit(graph: onnx.GraphProto) -> None:
+        constants = {
+            "three": np.array([0, 1, 2]),
+            "columns": np.array([1]),
+            "most": np.array(7.0, dtype=np.float32),
+            "beyond": np.array(9),
+            "nothing": np.zeros(1, dtype=np.float32),
+        }
+        graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
+        graph.node.extend(
+            [
+                helper.make_node("Gather", ["numeric", "three"], ["first"], axis=1),
+                helper.make_node("ReduceSum", ["first", "columns"], ["sum"]),
+                helper.make_node("Greater", ["sum", "most"], ["large"]),
+                helper.make_node("Cast", ["large"], ["at"], to=onnx.TensorProto.INT64),
+                helper.make_node("Mul", ["at", "beyond"], ["place"]),
+                helper.make_node("Gather", ["nothing", "place"], ["zero"]),
+                helper.make_node("Add", ["raw", "zero"], ["output"]),
+            ]
+        )
+
+    return with_network(bundle, place, edit)
+
+
+def breaking(row: Mapping[str, float]) -> dict[str, float]:
+    """A row that a `failing` version fails on."""
+    return {**row, "alcohol": 1e3, "malic_acid": 1e3, "ash": 1e3}
+
+
+def large(bundle: Path, place: Path, megabytes: int, seed: int) -> Path:
+    """The same answers from a network that takes so much memory."""
+
+    def edit(graph: onnx.GraphProto) -> None:
+        table = np.random.default_rng(seed).normal(size=(megabytes << 18, 1)).astype(np.float32)
+        table[0] = 0
+        constants = {
+            "table": table,
+            "one": np.array([0]),
+            "none": np.array(0, dtype=np.float32),
+        }
+        graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
+        graph.node.extend(
+            [
+                helper.make_node("Gather", ["numeric", "one"], ["first"], axis=1),
+                helper.make_node("Mul", ["first", "none"], ["flat"]),
+                helper.make_node("Cast", ["flat"], ["at"], to=onnx.TensorProto.INT64),
+                helper.make_node("Gather", ["table", "at"], ["looked"]),
+                helper.make_node("Squeeze", ["looked", "axes"], ["zero"]),
+                helper.make_node("Add", ["raw", "zero"], ["output"]),
+            ]
+        )
+        graph.initializer.append(numpy_helper.from_array(np.array([2]), "axes"))
+
+    return with_network(bundle, place, edit)
+
+
+def labelled() -> list[dict[str, Any]]:
+    """The wines: each one's `row`, and its class as the `label`."""
+    data = load_wine(as_frame=True)
+    rows = data.data.to_dict("records")
+    return [
+        {"row": row, "label": f"class_{code}"} for row, code in zip(rows, data.target, strict=True)
+    ]
+
+
+def rows() -> list[dict[str, float]]:
+    """The wines as a caller sends them."""
+    return [one["row"] for one in labelled()]

@@ -83,7 +83,7 @@ def show(task: Task) -> None:
     table = Table("model", "version", "labels", "added", "bytes", "why", box=None)
     for name in [task.asked.name] if task.asked.name else task.registry.models():
         state = task.registry.state(name)
-        reasons = {event.stable: event.reason for event in state.history}
+        reasons = {event.version: event.reason for event in state.history}
         for one in task.registry.versions(name):
             labels = [label for label, version in state.labels.items() if version == one.version]
             told = [

@@ -25,6 +25,8 @@ class Remote:
     machines should not change one model at the same time: the later one wins as a whole.
     """
 
+    every = 5.0  # stores are far, and some count each look
+
     def __init__(self, root: str, cache: Path, most: int) -> None:
         import fsspec
 

@@ -17,10 +17,14 @@ _PREVIOUS, _EVENTS = 10, 50  # that are kept
 
 @dataclass(frozen=True)
 class Event:
-    """From `time` (seconds since 1970) on `stable` was to answer, for this reason."""
+    """From `time` (seconds since 1970) on the label was this version's, for this reason.
+
+    None: no version had it any more.
+    """
 
     time: float
-    stable: str | None
+    label: str
+    version: str | None
     reason: str
 
 
@@ -56,7 +60,7 @@ class State:
             self._without(version),
             stable=version,
             previous=before,
-            history=self._told(version, reason),
+            history=self._told("stable", version, reason),
         )._forcing(version if force else None)
 
     def rolled_back(self, reason: str) -> "State":
@@ -68,7 +72,7 @@ class State:
             self._without(version),
             stable=version,
             previous=self.previous[:-1],
-            history=self._told(version, reason),
+            history=self._told("stable", version, reason),
         )._forcing(version)  # it answered before
 
     def with_canary(self, version: str | None, percent: float, force: bool = False) -> "State":
@@ -77,6 +81,10 @@ class State:
             raise UserError(f"{version[:12]} is the stable version; a canary is another one")
         changed = replace(self, canary=version, percent=percent if version else 0.0)
         return changed._forcing(version if force else None)
+
+    def without_canary(self, reason: str) -> "State":
+        """There is no canary any more, for this reason."""
+        return replace(self.with_canary(None, 0.0), history=self._told("canary", None, reason))
 
     def with_shadow(self, version: str | None) -> "State":
         """`version` is asked beside the stable one; None: none is."""
@@ -98,8 +106,8 @@ class State:
         forced = {v for v in self.labels.values() if v == version or v in self.forced}
         return replace(self, forced=tuple(sorted(forced)))
 
-    def _told(self, version: str, reason: str) -> tuple[Event, ...]:
-        return (*self.history, Event(time.time(), version, reason[:500]))[-_EVENTS:]
+    def _told(self, label: str, version: str | None, reason: str) -> tuple[Event, ...]:
+        return (*self.history, Event(time.time(), label, version, reason[:500]))[-_EVENTS:]
 
     def to_bytes(self) -> bytes:
         """The file."""

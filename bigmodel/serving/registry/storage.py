@@ -31,6 +31,8 @@ class Stored:
 class Storage(Protocol):
     """The files of a registry, by the names of models and versions."""
 
+    every: float  # seconds between two looks at the states
+
     def models(self) -> list[str]:
         """The models, by name."""
 
@@ -82,6 +84,8 @@ def locked(path: Path) -> Iterator[None]:
 
 class Directory:
     """A registry in a directory of this machine."""
+
+    every = 0.25
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -1,0 +1,1 @@
+"""Who answers whom, and whether one version is worse than another: judged while both answer."""
