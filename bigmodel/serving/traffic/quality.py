@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import orjson
 
 from bigmodel.data.schema import Target
-from bigmodel.serving import labels
+from bigmodel.serving import labels, records
 from bigmodel.serving.errors import ApiError
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class Quality:
         found = []
         for rowid, model, version, answers, row, label in db.execute(_NEW, (self._last, _AT_ONCE)):
             self._last = rowid
-            prediction = orjson.loads(answers)[row]["prediction"]
+            prediction = records.objects(answers)[row]["prediction"]
             found.append(Found(model, version, prediction, orjson.loads(label)))
         return found
 
