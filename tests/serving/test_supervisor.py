@@ -171,7 +171,9 @@ def test_one_that_fails_again_and_again_is_started_less_and_less_often(tmp_path)
         (tmp_path / "ill").touch()
         os.kill(second, signal.SIGKILL)
         for _ in range(3):
-            assert running.worker()[0] == 2
+            number, process = running.worker()
+            assert number == 2
+        assert gone(process)
         (tmp_path / "ill").unlink()
         assert running.worker()[0] == 2
         code, told = running.end()
