@@ -183,10 +183,12 @@ def test_one_that_fails_again_and_again_is_started_less_and_less_often(tmp_path)
 
 
 def test_one_that_does_not_get_ready_is_killed(tmp_path):
-    hangs = f"time.sleep(99) if number == 2 and not Path({str(tmp_path / 'on')!r}).exists() else 0"
+    ill = f"number == 2 and not Path({str(tmp_path / 'on')!r}).exists()"
+    hangs = f"(print('hangs', flush=True), time.sleep(99)) if {ill} else 0"
     with supervising(before=hangs, start=5) as running:
         running.worker()
         _, second = running.worker()
+        running.line("hangs")
         (tmp_path / "on").touch()
         assert running.worker()[0] == 2
         assert gone(second)
