@@ -3,7 +3,7 @@
 import logging
 import time
 
-from bigmodel.serving import docs, health, openapi, v1, v2
+from bigmodel.serving import docs, health, openapi, status, v1, v2
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import (
     CLOSE,
@@ -41,6 +41,8 @@ ROUTES = (
     Route("GET", "/health/live", None, health.live),
     Route("GET", "/health/ready", None, health.ready),
     Route("GET", "/metrics", "admin", health.metrics),
+    Route("GET", "/", None, status.page),
+    Route("GET", "/v1/status", "admin", status.report),
 )
 _NO_ROUTE = "unknown"  # the route of what has none, in the metrics: a path could be anything
 
@@ -67,17 +69,22 @@ class App:
             path = route.path
             response = await self._guarded(route, request)
         except ApiError as error:
-            response = refusal(error)
+            response = self._refused(request, path, error)
         except ClientGone:
             return
         except Exception:  # a mistake of ours: told in the log, not to the caller
             log.exception("request %s: %s", request.id.decode(), path)
-            response = refusal(ApiError(500, "internal", "the service made a mistake; see its log"))
+            mistake = ApiError(500, "internal", "the service made a mistake; see its log")
+            response = self._refused(request, path, mistake)
         seconds = time.perf_counter() - started
         self.service.metrics.observe(request, path, response.status, seconds)
         self.service.log.answered(request, path, response.status, seconds)
         ends = CLOSE if self.service.draining else ()
         await response.send(send, [(b"x-request-id", request.id), *ends])
+
+    def _refused(self, request: Request, path: str, error: ApiError) -> Response:
+        self.service.monitor.refused(request, path, error)
+        return refusal(error)
 
     async def _guarded(self, route: Route, request: Request) -> Response:
         if route.scope is None:

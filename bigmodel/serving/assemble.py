@@ -13,8 +13,10 @@ from bigmodel.serving.limits import Limits
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
+from bigmodel.serving.monitor import Monitor
 from bigmodel.serving.service import Service
 from bigmodel.serving.settings import LOOPBACK, Serving
+from bigmodel.serving.status import served
 from bigmodel.serving.writer import Writer
 
 
@@ -30,7 +32,8 @@ def assemble(settings: Serving, models: Sequence[Model]) -> Service:
     guard = Guard(keyring(settings), limits, admission, metrics)
     kept = settings.collect
     writer = Writer(state / store.NAME, kept.max_bytes, kept.days, metrics)
-    collector = Collector(writer, kept.sample, kept.redact, metrics)
+    monitor = Monitor(settings.monitor, state, metrics)
+    collector = Collector(writer, kept.sample, kept.redact, metrics, monitor.offer)
     for model in models:
         collector.serves(model.name, model.version, model.schema)
         metrics.serves(model.name, model.version)
@@ -38,13 +41,14 @@ def assemble(settings: Serving, models: Sequence[Model]) -> Service:
     log = Log()
     log.install()
     service = Service(
-        settings, models, guard, collector, metrics, log, Beat(limits, metrics, writer)
+        settings, models, guard, collector, metrics, log, Beat(limits, metrics, writer), monitor
     )
     metrics.follow("requests_in_flight", lambda: admission.in_flight)
     metrics.follow("requests_working", lambda: admission.working)
     metrics.follow("records_waiting", lambda: writer.waiting)
     metrics.follow("log_lines_dropped", lambda: log.dropped)
     metrics.follow("ready", lambda: float(not service.draining))
+    monitor.start(lambda: served(service))
     return service
 
 

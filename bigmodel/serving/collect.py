@@ -3,7 +3,7 @@
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,19 +17,27 @@ from bigmodel.serving.http import Request
 from bigmodel.serving.store import Predictions, Store
 from bigmodel.serving.writer import Watcher, Writer
 
+Rows = Sequence[Mapping[str, Any]]
+
 _JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 class Collector:
     """Keeps the share `sample` of the requests and all feedback, by way of `writer`.
 
-    The columns `redact` are never stored, and no images: a bundle's images are too large.
+    The columns `redact` are never stored, and no images: a bundle's images are too large. All
+    answered rows are shown to `offer`, with their model and their answers.
     """
 
     def __init__(
-        self, writer: Writer, sample: float, redact: Sequence[str], watcher: Watcher
+        self,
+        writer: Writer,
+        sample: float,
+        redact: Sequence[str],
+        watcher: Watcher,
+        offer: Callable[[Any, Rows, Sequence[Any]], None],
     ) -> None:
-        self._writer, self._watcher = writer, watcher
+        self._writer, self._watcher, self._offer = writer, watcher, offer
         self._sample, self._redact = sample, frozenset(redact)
         self._hidden: dict[str, frozenset[str]] = {}  # columns, by version
 
@@ -58,7 +66,7 @@ class Collector:
         self,
         request: Request,
         ids: Sequence[str],
-        rows: Sequence[Mapping[str, Any]],
+        rows: Rows,
         answers: Sequence[Any],
     ) -> None:
         """Remember answers of `request.model`, never waiting.
@@ -66,6 +74,7 @@ class Collector:
         `ids` are REQUEST-0, REQUEST-1, ... in the order of the rows.
         """
         request.rows = len(ids)
+        self._offer(request.model, rows, answers)
         request_id = ids[0].rpartition("-")[0]
         if self._sample < 1 and zlib.crc32(request_id.encode()) >= self._sample * 2**32:
             return
@@ -103,7 +112,7 @@ class Collector:
 
 def _store(
     head: tuple[Any, ...],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     answers: Sequence[Any],
     hidden: frozenset[str],
     store: Store,

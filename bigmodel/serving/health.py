@@ -1,6 +1,7 @@
 """What operations ask: does the process live, may it get requests, what do its figures say."""
 
 from bigmodel.serving.errors import ApiError
+from bigmodel.serving.figures import exposition
 from bigmodel.serving.http import Request, Response, json
 from bigmodel.serving.service import Service
 
@@ -19,4 +20,5 @@ async def ready(service: Service, request: Request) -> Response:
 
 async def metrics(service: Service, request: Request) -> Response:
     """All figures as Prometheus reads them."""
-    return Response(service.metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
+    figures = service.metrics.exposition() + exposition(service.monitor.document)
+    return Response(figures, b"text/plain; version=0.0.4; charset=utf-8")

@@ -5,7 +5,7 @@ them is asked.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,6 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.samples import Sample
 
 from bigmodel.serving.http import Request
 
@@ -108,6 +109,14 @@ class Metrics:
         """Bring the gauges up to date: often, since another process may be asked for them."""
         for name, read in self._read.items():
             self._gauges[name].set(read())
+
+    def now(self) -> dict[str, float]:
+        """What the gauges of this process say."""
+        return {name: read() for name, read in self._read.items()}
+
+    def samples(self) -> Iterator[Sample]:
+        """The figures of this process."""
+        return (sample for family in self._registry.collect() for sample in family.samples)
 
     def exposition(self) -> bytes:
         """All figures as Prometheus reads them."""

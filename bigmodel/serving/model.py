@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 
-from bigmodel.bundle import archive
+from bigmodel.bundle import archive, reference
 from bigmodel.bundle.load import open_archive
 from bigmodel.errors import UserError
 from bigmodel.serving import example
@@ -45,6 +46,9 @@ class Model:
         if not _NAME.fullmatch(self.name):
             raise UserError(f"name={self.name[:50]}: give a name of letters, digits, . _ and -")
         self.card = content.files["CARD.md"]
+        self.metrics: dict[str, float | None] = content.part("metrics.json", orjson.loads)
+        answered = reference.NAME in content.files  # older bundles do not know their answers
+        self.answered = content.part(reference.NAME, reference.from_bytes) if answered else ()
         post = bundle.postprocess
         costs = () if post.costs is None else post.costs.columns
         self.reader = Reader(self.schema, bundle.encoder, costs)

@@ -9,6 +9,7 @@ from bigmodel.serving.guard import Guard
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
+from bigmodel.serving.monitor import Monitor
 from bigmodel.serving.settings import Serving
 
 
@@ -39,11 +40,12 @@ class Service:
         metrics: Metrics,
         log: Log,
         beat: Beat,
+        monitor: Monitor,
     ) -> None:
         self.settings = settings
         self.slots = {model.name: Slot(model) for model in models}
         self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
-        self._beat = beat
+        self._beat, self.monitor = beat, monitor
         self.draining = False
 
     async def start(self) -> None:
@@ -53,6 +55,7 @@ class Service:
     async def close(self) -> None:
         """After the last one: what is left reaches the disk."""
         await self._beat.close()
+        self.monitor.close()
         self.collector.close()
         self.log.close()
 

@@ -139,4 +139,5 @@ def write_bundle(
         weights=weights,
         tolerance=served.tolerance,
         engine=served.engine,
+        answered=measured.answered,
     )

@@ -1,0 +1,175 @@
+"""A thread that watches the traffic: drift, live quality, what the status page tells.
+
+Requests only hand it what they have anyway; all else happens a few times a minute, beside them. Of
+several processes each counts its own traffic, and one of them judges for all (`exchange`).
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bigmodel.serving import report, store
+from bigmodel.serving.alarms import Alarms
+from bigmodel.serving.bins import of_answers, of_columns
+from bigmodel.serving.drift import Window
+from bigmodel.serving.errors import ApiError
+from bigmodel.serving.exchange import Exchange
+from bigmodel.serving.http import Request
+from bigmodel.serving.metrics import Metrics
+from bigmodel.serving.model import Model
+from bigmodel.serving.quality import Quality
+from bigmodel.serving.settings import Monitor as Settings
+from bigmodel.serving.traffic import Traffic
+
+SECONDS = 2.0  # between two looks
+_WAITING = 512  # rows that wait for the next look: of more, the first are taken
+_ERRORS = 50
+_log = logging.getLogger(__name__)
+
+
+class Served(NamedTuple):
+    """A version that is loaded, and what it is there for: stable, canary, shadow, or nothing."""
+
+    model: Model
+    label: str | None
+
+
+class Monitor:
+    """Watches one process of a service; its state in the directory `state`."""
+
+    def __init__(self, settings: Settings, state: Path, metrics: Metrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self._given: deque[tuple[Model, Sequence[Mapping[str, Any]], Sequence[Any]]] = deque()
+        self._offered = self._taken = 0  # rows; each is changed by one thread only
+        self._windows: dict[tuple[str, str], Window] = {}
+        self._errors: deque[dict[str, Any]] = deque(maxlen=_ERRORS)
+        self._traffic, self._started = Traffic(), time.time()
+        self._quality = Quality(state / store.NAME, settings.labels)
+        self._exchange, self._alarms = Exchange(state / "monitor"), Alarms()
+        self._random = np.random.default_rng()
+        self.document: dict[str, Any] = {}  # the latest report; empty before there is one
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="bigmodel-monitor", daemon=True)
+
+    def start(self, served: Callable[[], list[Served]]) -> None:
+        """Begin to watch; the store is open by then. `served` are the versions of now."""
+        self._served = served
+        self._traffic.look(self._metrics.samples())
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; what was counted is gone, what was labelled is in the store."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def offer(
+        self, model: Model, rows: Sequence[Mapping[str, Any]], answers: Sequence[Any]
+    ) -> None:
+        """Answered rows, called with each request: they are looked at later, or not at all."""
+        if self._offered - self._taken < _WAITING:
+            self._offered += len(answers)
+            self._given.append((model, rows, answers))
+
+    def refused(self, request: Request, route: str, error: ApiError) -> None:
+        """An answer that was an error: what kind, never what it was about."""
+        self._errors.append(
+            {
+                "time": time.time(),
+                "request_id": request.id.decode(),
+                "method": request.method,
+                "route": route,
+                "model": None if request.model is None else request.model.name,
+                "status": error.status,
+                "code": error.code,
+            }
+        )
+
+    def _run(self) -> None:
+        behind = False
+        while not self._ended.wait(SECONDS / 10 if behind else SECONDS):
+            behind = False
+            try:
+                behind = self._look()
+            except (sqlite3.Error, OSError) as error:
+                _log.warning("the monitor could not look: %s", error)
+            except Exception:  # noqa: BLE001  a mistake of ours must not end the watch
+                _log.exception("the monitor made a mistake")
+        self._quality.close()
+        self._exchange.close()
+
+    def _look(self) -> bool:
+        """Count what came, judge if it is this process's turn; returns whether more waits."""
+        self._count()
+        self._traffic.look(self._metrics.samples())
+        part = self._part()
+        if not self._exchange.leads():
+            self._exchange.tell(part)
+            self.document = self._exchange.published() or {}
+            return False
+        if not self.document:  # the first look, here or after another process has led
+            report.restore(self._alarms, self._exchange.published())
+        behind = self._quality.look()
+        parts = [part, *self._exchange.others()]
+        self.document = report.report(parts, self._quality.versions, self._alarms, self._settings)
+        self._exchange.publish(self.document)
+        return behind
+
+    def _count(self) -> None:
+        """Put the rows that wait into the windows of their versions."""
+        waiting = max(1, self._offered - self._taken)
+        busy = self._settings.rows * SECONDS / (60 * self._settings.minutes) / waiting
+        for _ in range(len(self._given)):
+            model, rows, answers = self._given.popleft()
+            self._taken += len(answers)
+            window = self._window(model)
+            most = min(_WAITING, self._settings.rows) / len(answers)
+            share = min(most, busy if window.full else 1.0)
+            kept = np.flatnonzero(self._random.random(len(answers)) < share)[: self._settings.rows]
+            told, said = list(rows), list(answers)
+            window.add([told[at] for at in kept], [said[at] for at in kept])
+
+    def _window(self, model: Model) -> Window:
+        key = (model.name, model.version)
+        if key not in self._windows:
+            self._windows[key] = self._new(model)
+        return self._windows[key]
+
+    def _new(self, model: Model) -> Window:
+        columns = of_columns(model.reader.needed)
+        answers = of_answers(model.answered, model.schema, model.labels)
+        return Window(columns, answers, self._settings.rows)
+
+    def _part(self) -> dict[str, Any]:
+        """What this process knows, as plain values."""
+        served = self._served()
+        keys = {(one.model.name, one.model.version) for one in served}
+        self._windows = {key: value for key, value in self._windows.items() if key in keys}
+        return {
+            "started": self._started,
+            "now": self._metrics.now(),
+            "slices": self._traffic.slices(),
+            "errors": list(self._errors),
+            "versions": [self._version(one) for one in served],
+        }
+
+    def _version(self, served: Served) -> dict[str, Any]:
+        model = served.model
+        window = self._windows.get((model.name, model.version))
+        return {
+            "model": model.name,
+            "version": model.version,
+            "label": served.label,
+            "task": model.manifest.task,
+            "created": model.manifest.created,
+            "metrics": model.metrics,
+            "answers": bool(model.answered),
+            "columns": [one._asdict() for one in window.counted()] if window else [],
+        }
