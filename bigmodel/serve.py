@@ -28,6 +28,7 @@ Answers over HTTP until SIGTERM or Ctrl-C, then ends what was begun.
   serving.limits        body_bytes, rows, connections, ...: what a request may take
   serving.room          in_flight, deadline_seconds: what is refused at once when all is busy
   serving.collect       sample, redact, days, ...: what of the traffic is kept
+  serving.monitor       rows, psi, labels, margin, ...: when drift and quality are alarming
 
 `conf/serving/default.yaml` has them all, with their defaults (`bigmodel copy serving/default`).
 
@@ -36,7 +37,8 @@ Then, for a model that is called wine:
   curl localhost:8080/v1/models/wine/example | curl -d @- localhost:8080/v1/models/wine/predict
 
 localhost:8080/docs shows every path with an example; KServe's and Triton's clients find the Open
-Inference Protocol under /v2, and `bigmodel.client` is ours. /metrics is for Prometheus."""
+Inference Protocol under /v2, and `bigmodel.client` is ours. / is a page of how the service does,
+/metrics is for Prometheus."""
 
 
 def serve(

@@ -30,6 +30,8 @@ from bigmodel.serving.traffic import Traffic
 
 SECONDS = 2.0  # between two looks
 _WAITING = 512  # rows that wait for the next look: of more, the first are taken
+_IMAGES = 16  # rows with an image that wait: each may have megabytes
+_PROCESSOR = 0.05  # the share of one that watching may take: of wide tables, looks are rarer
 _ERRORS = 50
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Monitor:
         self._settings, self._metrics = settings, metrics
         self._given: deque[tuple[Model, Sequence[Mapping[str, Any]], Sequence[Any]]] = deque()
         self._offered = self._taken = 0  # rows; each is changed by one thread only
+        self._most: dict[str, int] = {}  # rows that may wait, by version
         self._windows: dict[tuple[str, str], Window] = {}
         self._errors: deque[dict[str, Any]] = deque(maxlen=_ERRORS)
         self._traffic, self._started = Traffic(), time.time()
@@ -74,9 +77,14 @@ class Monitor:
         self, model: Model, rows: Sequence[Mapping[str, Any]], answers: Sequence[Any]
     ) -> None:
         """Answered rows, called with each request: they are looked at later, or not at all."""
-        if self._offered - self._taken < _WAITING:
+        most = self._most.get(model.version) or self._most_of(model)
+        if self._offered - self._taken < most:
             self._offered += len(answers)
             self._given.append((model, rows, answers))
+
+    def _most_of(self, model: Model) -> int:
+        images = any(column.kind == "image" for column in model.reader.needed.values())
+        return self._most.setdefault(model.version, _IMAGES if images else _WAITING)
 
     def refused(self, request: Request, route: str, error: ApiError) -> None:
         """An answer that was an error: what kind, never what it was about."""
@@ -93,15 +101,17 @@ class Monitor:
         )
 
     def _run(self) -> None:
-        behind = False
-        while not self._ended.wait(SECONDS / 10 if behind else SECONDS):
-            behind = False
+        pause = SECONDS
+        while not self._ended.wait(pause):
+            began, behind = time.thread_time(), False
             try:
                 behind = self._look()
             except (sqlite3.Error, OSError) as error:
                 _log.warning("the monitor could not look: %s", error)
             except Exception:  # noqa: BLE001  a mistake of ours must not end the watch
                 _log.exception("the monitor made a mistake")
+            used = time.thread_time() - began
+            pause = max(SECONDS / 10 if behind else SECONDS, used / _PROCESSOR)
         self._quality.close()
         self._exchange.close()
 
