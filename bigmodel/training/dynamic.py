@@ -90,7 +90,8 @@ def _engine(learning: Learning, model: Task, data: TableData) -> tuple[LiveEngin
     first = torch.from_numpy(data.prepared.rows(TRAIN)[:32])
     network = opened(model.network, data.tensors().rows(first))
     onnx = to_onnx(network, data.spec)
-    hidden = model.network.head.in_features if has_features(model.network) else 0
+    head: Any = model.network.head if has_features(model.network) else None
+    hidden = 0 if head is None else head.in_features
     columns = Columns(data.spec.n_numeric, tuple(data.spec.cardinalities))
     outputs = data.spec.n_outputs
     task: Any = "classification" if model.classifies else "regression"

@@ -16,7 +16,7 @@ def key_of(request: Request) -> bytes:
     given = request.headers.get(HEADER)
     if given:
         return given[:_LONGEST]
-    return request.key.encode() if request.key else request.id
+    return (request.key or request.id).encode()
 
 
 def place_of(model: str, key: bytes) -> float:
