@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +57,7 @@ class Monitor:
         self._quality = Quality(state / store.NAME, settings.labels)
         self._exchange, self._alarms = Exchange(state / "monitor"), Alarms()
         self._random = np.random.default_rng()
+        self._led = False
         self.document: dict[str, Any] = {}  # the latest report; empty before there is one
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bigmodel-monitor", daemon=True)
@@ -124,8 +125,9 @@ class Monitor:
             self._exchange.tell(part)
             self.document = self._exchange.published() or {}
             return False
-        if not self.document:  # the first look, here or after another process has led
+        if not self._led:  # another process did, or this service before it was started again
             report.restore(self._alarms, self._exchange.published())
+            self._led = True
         behind = self._quality.look()
         parts = [part, *self._exchange.others()]
         self.document = report.report(parts, self._quality.versions, self._alarms, self._settings)
@@ -133,24 +135,27 @@ class Monitor:
         return behind
 
     def _count(self) -> None:
-        """Put the rows that wait into the windows of their versions."""
-        waiting = max(1, self._offered - self._taken)
-        busy = self._settings.rows * SECONDS / (60 * self._settings.minutes) / waiting
+        """Put rows that wait into the windows of their versions: all at once, that is cheaper."""
+        pairs: dict[tuple[str, str], list[tuple[Any, Any]]] = defaultdict(list)
         for _ in range(len(self._given)):
             model, rows, answers = self._given.popleft()
             self._taken += len(answers)
-            window = self._window(model)
-            most = min(_WAITING, self._settings.rows) / len(answers)
-            share = min(most, busy if window.full else 1.0)
-            kept = np.flatnonzero(self._random.random(len(answers)) < share)[: self._settings.rows]
-            told, said = list(rows), list(answers)
-            window.add([told[at] for at in kept], [said[at] for at in kept])
+            key = (model.name, model.version)
+            if key not in self._windows:
+                self._windows[key] = self._new(model)
+            pairs[key].extend(zip(rows, answers, strict=True))
+        for key, given in pairs.items():
+            window = self._windows[key]
+            kept = self._random.permutation(len(given))[: self._share(window)]
+            window.add([given[at][0] for at in kept], [given[at][1] for at in kept])
 
-    def _window(self, model: Model) -> Window:
-        key = (model.name, model.version)
-        if key not in self._windows:
-            self._windows[key] = self._new(model)
-        return self._windows[key]
+    def _share(self, window: Window) -> int:
+        """How many rows a look adds: a full window stands for the traffic of some minutes."""
+        most = min(_WAITING, self._settings.rows)
+        if not window.full:
+            return most
+        pace = self._settings.rows * SECONDS / (60 * self._settings.minutes)
+        return min(most, int(pace + self._random.random()))
 
     def _new(self, model: Model) -> Window:
         columns = of_columns(model.reader.needed)

@@ -16,9 +16,11 @@ from bigmodel.bundle.manifest import Manifest
 from bigmodel.bundle.reference import from_bytes, of_classes, of_values, to_bytes
 from bigmodel.data.learn import bars, bins, learn_column
 from bigmodel.data.schema import Column, Schema, Target
+from bigmodel.serving.alarms import Alarm, Alarms, Verdict
 from bigmodel.serving.bins import of_answers, of_columns
 from bigmodel.serving.divergence import chi2_p, holm, ks, psi
 from bigmodel.serving.drift import ENOUGH, Window, found
+from bigmodel.serving.report import restore
 
 PREDICT = "/v1/models/wine/predict"
 
@@ -182,6 +184,29 @@ def test_numbers_that_are_answered_are_counted():
     low, high = said.codes([{"prediction": 3.0}, {"prediction": 1e6}]).tolist()
     assert said.training[low] == 5
     assert said.training[high] == 0
+
+
+# the alarms
+
+
+def test_an_alarm_is_told_once_and_goes_on_after_a_restart(caplog):
+    alarm = Alarm("drift", "wine", "1" * 64, "ash")
+    served = {("wine", "1" * 64)}
+    alarms = Alarms()
+    for _ in range(3):
+        alarms.judge([Verdict(alarm, True, False, "PSI 0.3")], served)
+    assert [record.message for record in caplog.records] == [
+        "drift of wine 111111111111, ash: begins: PSI 0.3"
+    ]
+    later = Alarms()
+    restore(later, {"alarms": [{**a._asdict(), "since": at} for a, at in alarms.since.items()]})
+    later.judge([], served)  # too few rows yet to say anything
+    later.judge([Verdict(alarm, True, False, "PSI 0.3")], served)
+    assert later.since == alarms.since
+    assert len(caplog.records) == 1
+    later.judge([], set())
+    assert later.since == {}
+    assert "not served any more" in caplog.records[-1].message
 
 
 # the service
