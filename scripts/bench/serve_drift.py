@@ -61,7 +61,7 @@ class Watch:
         alarms = Alarms()
         began = processor()
         report = VersionReport(told, [told], None)
-        alarms.judge(report.verdicts(SETTINGS))
+        alarms.judge(report.verdicts(SETTINGS), {(model.name, model.version)})
         self.judged.append(processor() - began)
         return [alarm.name for alarm in alarms.since]
 

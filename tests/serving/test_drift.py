@@ -18,9 +18,11 @@ from bigmodel.bundle.manifest import Manifest
 from bigmodel.bundle.reference import from_bytes, of_classes, of_values, to_bytes
 from bigmodel.data.learn import bars, bins, learn_column
 from bigmodel.data.schema import Column, Schema, Target
+from bigmodel.serving.monitor.alarms import Alarm, Alarms, Verdict
 from bigmodel.serving.monitor.bins import of_answers, of_columns
 from bigmodel.serving.monitor.divergence import beyond, chi2_p, holm, ks, psi
 from bigmodel.serving.monitor.drift import ENOUGH, Window, found
+from bigmodel.serving.monitor.report import restore
 from bigmodel.serving.monitor.sample import Given, sampled
 
 PREDICT = "/v1/models/wine/predict"
@@ -227,6 +229,29 @@ def test_a_sample_has_rows_with_their_answers_and_reads_no_other_request(counts,
     assert numbers == [answer["prediction"] for answer in answers]
     assert len(set(numbers)) == len(numbers) == min(most, sum(counts))
     assert asked.read == sorted({max(s for s in starts if s <= number) for number in numbers})
+
+
+# the alarms
+
+
+def test_an_alarm_is_told_once_and_goes_on_after_a_restart(caplog):
+    alarm = Alarm("drift", "wine", "1" * 64, "ash")
+    served = {("wine", "1" * 64)}
+    alarms = Alarms()
+    for _ in range(3):
+        alarms.judge([Verdict(alarm, True, False, "PSI 0.3")], served)
+    assert [record.message for record in caplog.records] == [
+        "drift of wine 111111111111, ash: begins: PSI 0.3"
+    ]
+    later = Alarms()
+    restore(later, {"alarms": [{**a._asdict(), "since": at} for a, at in alarms.since.items()]})
+    later.judge([], served)  # too few rows yet to say anything
+    later.judge([Verdict(alarm, True, False, "PSI 0.3")], served)
+    assert later.since == alarms.since
+    assert len(caplog.records) == 1
+    later.judge([], set())
+    assert later.since == {}
+    assert "not served any more" in caplog.records[-1].message
 
 
 # the service

@@ -181,6 +181,20 @@ def test_the_page_shows_how_the_service_does_from_its_first_second_to_its_end(
 
 
 @with_browser
+def test_the_page_shows_whom_a_canary_answers_and_why_a_version_does_not(
+    page, tmp_path, wine_bundle
+):
+    made = {name: versions.same(wine_bundle, tmp_path / name, int(name)) for name in "123"}
+    registry, known = versions.registry_of(tmp_path / "models", made)
+    registry.path("wine", known["3"]).write_bytes(b"torn")
+    registry.edit("wine", lambda now: now.with_canary(known["2"], 25.0).with_shadow(known["3"]))
+    with serving(tmp_path / "models", tmp_path / "state", what="registry") as server:
+        page.open(server.url)
+        for text in ("25 % of the callers", "does not answer", known["3"][:12]):
+            assert page.shows(text)
+
+
+@with_browser
 def test_where_there_are_keys_the_page_asks_for_one_and_forgets_it_with_the_tab(
     page, tmp_path, wine_bundle
 ):

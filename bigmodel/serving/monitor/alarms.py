@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 _log = logging.getLogger(__name__)
@@ -32,21 +32,19 @@ class Alarms:
     def __init__(self) -> None:
         self.since: dict[Alarm, float] = {}
 
-    def judge(self, verdicts: Iterable[Verdict]) -> None:
-        """Take the verdicts of a look; an alarm that has none is of something that is gone."""
-        gone = dict.fromkeys(self.since)
+    def judge(self, verdicts: Iterable[Verdict], served: Collection[tuple[str, str]]) -> None:
+        """Take the verdicts of a look; alarms of versions that are not `served` any more end."""
         for verdict in verdicts:
             alarm = verdict.alarm
-            gone.pop(alarm, None)
             if verdict.begins and alarm not in self.since:
                 self.since[alarm] = time.time()
                 _log.warning("%s: begins: %s", _named(alarm), verdict.text)
             elif verdict.ends and alarm in self.since:
                 del self.since[alarm]
                 _log.warning("%s: ends: %s", _named(alarm), verdict.text)
-        for alarm in gone:
+        for alarm in [a for a in self.since if (a.model, a.version) not in served]:
             del self.since[alarm]
-            _log.warning("%s: ends: it is not watched any more", _named(alarm))
+            _log.warning("%s: ends: this version is not served any more", _named(alarm))
 
 
 def _named(alarm: Alarm) -> str:

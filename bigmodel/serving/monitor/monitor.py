@@ -55,6 +55,7 @@ class Monitor:
         self._quality = Quality(state / store.NAME, settings.labels)
         self._board, self._alarms = Board(state / "monitor"), Alarms()
         self._random = np.random.default_rng()
+        self._led = False
         self.document: dict[str, Any] = {}  # the latest report; empty before there is one
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bigmodel-monitor", daemon=True)
@@ -120,8 +121,9 @@ class Monitor:
             self._board.tell(part)
             self.document = self._board.published() or {}
             return False
-        if not self.document:  # the first look, here or after another process has led
+        if not self._led:  # another process did, or this service before it was started again
             report.restore(self._alarms, self._board.published())
+            self._led = True
         behind = self._quality.look()
         parts = [part, *self._board.others()]
         self.document = report.report(parts, self._quality.versions, self._alarms, self._settings)
@@ -133,7 +135,7 @@ class Monitor:
         waiting: dict[tuple[str, str], list[Given]] = defaultdict(list)
         for _ in range(len(self._given)):
             given = self._given.popleft()
-            self._taken += given.count
+            self._taken += given.row_count
             waiting[given.model.name, given.model.version].append(given)
         for key, requests in waiting.items():
             if key not in self._windows:

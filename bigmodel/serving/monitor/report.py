@@ -24,11 +24,12 @@ def report(
 
     `parts` are what `Monitor` tells of each process.
     """
+    told = {(one["model"], one["version"]): one for one in parts[0]["versions"]}
     versions = [
-        VersionReport(one, same_version(one, parts), qualities.get((one["model"], one["version"])))
-        for one in parts[0]["versions"]
+        VersionReport(one, same_version(one, parts), qualities.get(key))
+        for key, one in told.items()
     ]
-    alarms.judge([verdict for one in versions for verdict in one.verdicts(settings)])
+    alarms.judge([verdict for one in versions for verdict in one.verdicts(settings)], told.keys())
     slices = recent.together([part["slices"] for part in parts])
     started = min(part["started"] for part in parts)
     errors = sorted((e for part in parts for e in part["errors"]), key=lambda e: -e["time"])

@@ -11,10 +11,10 @@ from bigmodel.serving.model import Model
 
 
 class Given(NamedTuple):
-    """A request that was answered: `count` rows, which nobody has read again yet."""
+    """A request that was answered: `row_count` rows, which nobody has read again yet."""
 
     model: Model
-    count: int
+    row_count: int
     rows: Rows
     answers: Answered
 
@@ -26,7 +26,7 @@ def sampled(
 
     Images are left out.
     """
-    ends = np.cumsum([request.count for request in requests])
+    ends = np.cumsum([request.row_count for request in requests])
     chosen = random.permutation(ends[-1])[:most]
     places = np.searchsorted(ends, chosen, side="right")
     rows: list[dict[str, Any]] = []
@@ -36,7 +36,7 @@ def sampled(
         needed = request.model.reader.needed.values()
         images = [column.name for column in needed if column.kind == "image"]
         told, said = records.objects(request.rows(images)), records.answers(request.answers())
-        for at in (chosen[places == place] - (ends[place] - request.count)).tolist():
+        for at in (chosen[places == place] - (ends[place] - request.row_count)).tolist():
             rows.append(told[at])
             answers.append(said[at])
     return rows, answers
