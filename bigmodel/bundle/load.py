@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,17 @@ from safetensors.numpy import load as load_arrays
 from bigmodel.bundle import archive, golden
 from bigmodel.bundle.archive import Archive
 from bigmodel.bundle.engine import Engine
-from bigmodel.bundle.live import SETTINGS, LiveEngine, from_files
 from bigmodel.bundle.manifest import Manifest
+from bigmodel.bundle.members import LEARNER
 from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.bundle.sessions import ENGINES
 from bigmodel.data.encoder import Encoder
 from bigmodel.data.reading import conform
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
+
+if TYPE_CHECKING:
+    from bigmodel.bundle.live import LiveEngine
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Bundle:
     manifest: Manifest
     schema: Schema
     encoder: Encoder
-    engine: Engine | LiveEngine
+    engine: "Engine | LiveEngine"
     postprocess: Postprocess
 
     def with_prior(self, shares: Mapping[str, float]) -> "Bundle":
@@ -125,7 +128,7 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     return bundle
 
 
-def engine_of(content: Archive, threads: int | None = None) -> Engine | LiveEngine:
+def engine_of(content: Archive, threads: int | None = None) -> "Engine | LiveEngine":
     """The network of these verified files, ready to run; with what learns on it, if any."""
     path, kind = content.path, content.manifest.engine
     if kind not in ENGINES:
@@ -134,7 +137,11 @@ def engine_of(content: Archive, threads: int | None = None) -> Engine | LiveEngi
             "upgrade bigmodel"
         )
     engine = Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads, kind)
-    return from_files(content.files, engine, str(path)) if SETTINGS in content.files else engine
+    if LEARNER not in content.files:
+        return engine
+    from bigmodel.bundle.live import from_files  # with scipy, which no other bundle needs
+
+    return from_files(content.files, engine, str(path))
 
 
 def _ask_golden_batch(bundle: Bundle, content: Archive) -> None:

@@ -7,9 +7,9 @@ label moves only to a version that this process has loaded.
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bigmodel.errors import BigmodelError, UserError
 from bigmodel.serving.errors import ApiError, invalid
@@ -18,26 +18,28 @@ from bigmodel.serving.http import Request, Response, json, loads
 from bigmodel.serving.registry.state import State
 from bigmodel.serving.service import Service
 
+T = TypeVar("T")
+
 
 async def promote(service: Service, request: Request) -> Response:
     """`{"version", "force", "reason"}`: it answers everybody; by default the canary."""
     follower, name = _follower(service), request.arguments["name"]
     content = _content(request, ("version", "force", "reason"))
     force, reason = _flag(content, "force"), _reason(content, request, "promoted")
-    state = await _read(follower, name)
+    state = await _read(service, name)
     wanted = content.get("version", state.canary)
     version = await _version(follower, name, wanted, "version")
     return await _changed(
-        follower, name, [version], lambda s: s.promoted(version, reason, force), force
+        service, name, [version], lambda s: s.promoted(version, reason, force), force
     )
 
 
 async def rollback(service: Service, request: Request) -> Response:
     """`{"reason"}`: the stable version before answers again."""
-    follower, name = _follower(service), request.arguments["name"]
+    name = request.arguments["name"]
     content = _content(request, ("reason",))
     reason = _reason(content, request, "rolled back")
-    state = await _read(follower, name)
+    state = await _read(service, name)
     before = state.previous[-1:]
 
     def change(now: State) -> State:
@@ -45,7 +47,7 @@ async def rollback(service: Service, request: Request) -> Response:
             raise UserError("the state was changed meanwhile: look, and try again")
         return now.rolled_back(reason)
 
-    return await _changed(follower, name, before, change, force=True)
+    return await _changed(service, name, before, change, force=True)
 
 
 async def traffic(service: Service, request: Request) -> Response:
@@ -74,7 +76,7 @@ async def traffic(service: Service, request: Request) -> Response:
         return state.with_shadow(given["shadow"]) if "shadow" in given else state
 
     named = [version for version in given.values() if version is not None]
-    return await _changed(follower, name, named, change, force)
+    return await _changed(service, name, named, change, force)
 
 
 async def push(service: Service, request: Request) -> Response:
@@ -92,7 +94,7 @@ async def push(service: Service, request: Request) -> Response:
         finally:
             Path(path).unlink()
 
-    return json({"name": name, "version": await _refusing(asyncio.to_thread(keep))})
+    return json({"name": name, "version": await _refusing(service, asyncio.to_thread(keep))})
 
 
 def _follower(service: Service) -> Follower:
@@ -136,28 +138,29 @@ async def _version(follower: Follower, name: str, given: Any, field: str) -> str
         raise ApiError(404, "no_such_version", error.lines[0], field) from None
 
 
-async def _read(follower: Follower, name: str) -> State:
-    state: State = await _refusing(asyncio.to_thread(follower.registry.state, name))
-    return state
+async def _read(service: Service, name: str) -> State:
+    registry = _follower(service).registry
+    return await _refusing(service, asyncio.to_thread(registry.state, name))
 
 
 async def _changed(
-    follower: Follower,
+    service: Service,
     name: str,
     versions: Sequence[str],
     change: Callable[[State], State],
     force: bool,
 ) -> Response:
     """What the state is now."""
-    state = await _refusing(follower.change(name, versions, change, force))
+    state = await _refusing(service, _follower(service).change(name, versions, change, force))
     told = {"stable": state.stable, "canary": state.canary, "percent": state.percent}
     return json({"name": name, **told, "shadow": state.shadow, "previous": state.previous[-1:]})
 
 
-async def _refusing(work: Any) -> Any:
+async def _refusing(service: Service, work: Awaitable[T]) -> T:
     """What the awaitable gives; what cannot be done is said to the caller."""
     try:
-        return await work
+        with service.guard.admission.aside():
+            return await work
     except UserError as error:
         raise ApiError(409, "refused", "; ".join(error.lines)[:1000]) from None
     except BigmodelError as error:

@@ -9,6 +9,8 @@ late says for how long.
 import asyncio
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from bigmodel.serving.errors import ApiError
@@ -73,15 +75,16 @@ class Admission:
         self._busy *= _MEMORY
         self._answers = self._answers * _MEMORY + 1
 
-    def pause(self) -> None:
-        """A request waits for something else than the engine: that says nothing of its speed."""
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """In the block a request waits for something else: that says nothing of the engine."""
         self._account()
         self.working -= 1
-
-    def resume(self) -> None:
-        """It waits for the engine again."""
-        self._account()
-        self.working += 1
+        try:
+            yield
+        finally:
+            self._account()
+            self.working += 1
 
     def expected(self) -> float:
         """Seconds that one more request would take; 0 when nothing waits.

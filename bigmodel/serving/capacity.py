@@ -80,11 +80,11 @@ class Capacity:
         if task is None:
             task = self._coming[resident] = asyncio.ensure_future(self.run(self._again, resident))
             task.add_done_callback(lambda _: self._coming.pop(resident, None))
-        self._admission.pause()
         again = ((b"retry-after", b"1"),)
         try:
-            async with asyncio.timeout(self._deadline):
-                await asyncio.shield(task)
+            with self._admission.aside():
+                async with asyncio.timeout(self._deadline):
+                    await asyncio.shield(task)
         except TimeoutError:
             message = "the model is being loaded: try again"
             raise ApiError(503, "model_loading", message, headers=again) from None
@@ -92,8 +92,6 @@ class Capacity:
             _log.error("%s: %s", resident.name, "; ".join(error.lines))
             message = "the model cannot be loaded at the moment; the service's log says why"
             raise ApiError(503, "model_unavailable", message, headers=again) from None
-        finally:
-            self._admission.resume()
 
     def forget(self, resident: Resident) -> None:
         """It is not wanted after all, and nobody has it; in the thread that loads."""

@@ -2,10 +2,9 @@
 
 import contextlib
 import io
-import multiprocessing
-import os
-import signal
 import subprocess
+import sys
+import time
 
 import pytest
 import versions
@@ -147,31 +146,30 @@ def test_a_damaged_state_is_told_and_never_believed(raw):
         State.from_bytes(raw, "here")
 
 
-def _edit_for_ever(place: str, made: list[str], started) -> None:
-    registry = open_registry(place)
-    started.set()
-    number = 0
-    while True:
-        version = made[number % len(made)]
-        registry.edit("wine", lambda state: state.promoted(version, "again"))  # noqa: B023
-        number += 1
+EDIT_FOR_EVER = """
+import itertools, sys
+from bigmodel.serving.registry.catalog import open_registry
+registry = open_registry(sys.argv[1])
+print("begins", flush=True)
+for version in itertools.cycle(sys.argv[2:]):
+    registry.edit("wine", lambda state: state.promoted(version, "again"))
+"""
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_state(tmp_path, bundles):
     registry, made = versions.registry_of(tmp_path, bundles)
-    context = multiprocessing.get_context("spawn")
     for delay in (0.0, 0.003, 0.011, 0.027, 0.05):
-        started = context.Event()
-        writer = context.Process(
-            target=_edit_for_ever, args=(str(tmp_path), list(made.values()), started)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", EDIT_FOR_EVER, str(tmp_path), *made.values()],
+            stdout=subprocess.PIPE,
         )
-        writer.start()
-        started.wait(60)
-        started.wait(0) and writer.join(delay)
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.join()
+        assert writer.stdout.readline() == b"begins\n"
+        time.sleep(delay)
+        writer.kill()
+        writer.communicate()
         assert registry.state("wine").stable in made.values()
         registry.edit("wine", lambda state: state.promoted(made["0"], "the lock is free"))
+    assert any(event.reason == "again" for event in registry.state("wine").history)
     registry.gc("wine", keep=3)
     assert not list(tmp_path.rglob(".tmp-*"))
 

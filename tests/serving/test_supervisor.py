@@ -21,8 +21,8 @@ from bigmodel.serving.settings import Serving
 from pydantic import TypeAdapter
 from bigmodel.cli import guarded
 
-given = settings("serve", ["bundle=none", "serving.port=0", "serving.workers=2", *sys.argv[2:]])
-supervisor.START_SECONDS = 3.0
+given = settings("serve", ["bundle=none", "serving.port=0", "serving.workers=2", *sys.argv[3:]])
+supervisor.START_SECONDS = float(sys.argv[2])
 supervisor.FIRST_PAUSE = 0.05
 serving = TypeAdapter(Serving).validate_python(given["serving"])
 sys.exit(guarded(lambda: supervisor.supervise(serving, [sys.executable, "-c", sys.argv[1]])))
@@ -70,8 +70,11 @@ class Running:
 
 
 @contextmanager
-def supervising(*settings: str, before: str = "", after: str = "", **environment: str):
-    command = [sys.executable, "-c", SUPERVISOR, WORKER.format(before=before, after=after)]
+def supervising(
+    *settings: str, before: str = "", after: str = "", start: float = 60, **environment: str
+):
+    worker = WORKER.format(before=before, after=after)
+    command = [sys.executable, "-c", SUPERVISOR, worker, str(start)]
     process = subprocess.Popen(
         [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | environment,
@@ -179,7 +182,7 @@ def test_one_that_fails_again_and_again_is_started_less_and_less_often(tmp_path)
 
 def test_one_that_does_not_get_ready_is_killed(tmp_path):
     hangs = f"time.sleep(99) if number == 2 and not Path({str(tmp_path / 'on')!r}).exists() else 0"
-    with supervising(before=hangs) as running:
+    with supervising(before=hangs, start=5) as running:
         running.worker()
         _, second = running.worker()
         (tmp_path / "on").touch()
@@ -188,7 +191,7 @@ def test_one_that_does_not_get_ready_is_killed(tmp_path):
         running.line("serving")
         code, told = running.end()
     assert code == 0
-    assert told[0] == "worker 2 is not ready after 3 s: killed"
+    assert told[0] == "worker 2 is not ready after 5 s: killed"
 
 
 @pytest.mark.parametrize("code", [1, 2])
