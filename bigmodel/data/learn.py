@@ -61,7 +61,7 @@ def _learn_categories(
 def _learn_lengths(column: Column, values: "pd.Series[Any]") -> Column:
     """Of texts: how many characters they have. More is not known before a tokenizer is."""
     missing = values.isna().to_numpy()
-    lengths = np.sort(values[~missing].str.len().to_numpy(dtype=np.float64))
+    lengths = np.sort(values[~missing].str.len().to_numpy().astype(np.float64))
     found = bins(lengths) if len(lengths) else None
     return replace(column, missing_rate=_mean(missing), histogram=found)
 
