@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,9 +24,6 @@ from bigmodel.data.reading import conform
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
 
-if TYPE_CHECKING:
-    from bigmodel.bundle.live import LiveEngine
-
 
 @dataclass(frozen=True)
 class Bundle:
@@ -36,7 +33,7 @@ class Bundle:
     manifest: Manifest
     schema: Schema
     encoder: Encoder
-    engine: "Engine | LiveEngine"
+    engine: Engine
     postprocess: Postprocess
 
     def with_prior(self, shares: Mapping[str, float]) -> "Bundle":
@@ -128,7 +125,7 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     return bundle
 
 
-def engine_of(content: Archive, threads: int | None = None) -> "Engine | LiveEngine":
+def engine_of(content: Archive, threads: int | None = None) -> Engine:
     """The network of these verified files, ready to run; with what learns on it, if any."""
     path, kind = content.path, content.manifest.engine
     if kind not in ENGINES:

@@ -14,7 +14,7 @@ from bigmodel.errors import UserError
 from bigmodel.learning.adwin import Adwin
 from bigmodel.learning.arrays import FLOOR, State, prefixed, under
 from bigmodel.learning.challengers import Challengers
-from bigmodel.learning.experts import Expert, Frozen, ReplayMLPs, Shape
+from bigmodel.learning.experts import Expert, Frozen, RecentLabels, ReplayMLPs, Shape
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.lift import Features
 from bigmodel.learning.memo import Memos
@@ -22,7 +22,7 @@ from bigmodel.learning.pending import Pending
 from bigmodel.learning.prequential import Prequential
 from bigmodel.learning.settings import Learning
 from bigmodel.learning.sieve import Sieve, losses_of
-from bigmodel.learning.snapshot import Snapshot
+from bigmodel.learning.snapshot import LAGS, Snapshot
 
 
 class Events(NamedTuple):
@@ -76,6 +76,7 @@ class Learner:
             mixer=settings.mixer.started(len(taken)),
             calibration=settings.calibration,
             history=np.zeros(0, dtype=np.int64 if classes else np.float64),
+            lags=LAGS if any(isinstance(e, RecentLabels) for e in taken.values()) else 1,
         )
         self.shape = Shape(classes, 0, 0, 0, 0)
         self.adwin = Adwin(settings.drift.delta) if settings.drift else None

@@ -39,6 +39,12 @@ def has_features(network: nn.Module) -> bool:
     return hasattr(network, "features") and isinstance(getattr(network, "head", None), nn.Linear)
 
 
+def width(network: nn.Module) -> int:
+    """How many features there are, 0 for none."""
+    head = getattr(network, "head", None)
+    return head.in_features if has_features(network) and isinstance(head, nn.Linear) else 0
+
+
 def opened(network: nn.Module, sample: Batch) -> Opened:
     """The network with its features beside its outputs, in evaluation mode.
 

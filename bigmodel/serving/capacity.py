@@ -17,7 +17,7 @@ from bigmodel.serving.errors import ApiError
 from bigmodel.serving.resident import Resident
 
 _PASSING = 2  # times its file that a network takes beside itself while it is loaded
-_MOMENT = 1.1  # times the limit that may be held for the moment of a load
+_MOMENT = 1.05  # times the limit that may be held for the moment of a load, as it is foreseen
 _PAUSE = 0.02  # seconds until one looks again for a network that nobody uses
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class Capacity:
 
     def make_room(self, name: str, need: int, size: int) -> None:
         """Free networks until `need` bytes fit into the limit, and with what passes, for a moment,
-        a tenth more; `size` is that of the file.
+        a twentieth more; `size` is that of the file.
         """
         if self._limit is None or not self._base:
             return
