@@ -40,6 +40,7 @@ takes up changed settings and bundles without a lost request.
   serving.memory_limit  bytes; of a registry's models those used last are in memory, and
                         serving.pinned=[NAME] always
   serving.rollback      by how much a new version may be worse before it is taken back
+  serving.monitor       rows, psi, labels, margin, ...: when drift and quality are alarming
 
 `conf/serving/default.yaml` has them all, with their defaults (`bigmodel copy serving/default`).
 
@@ -48,7 +49,8 @@ Then, for a model that is called wine:
   curl localhost:8080/v1/models/wine/example | curl -d @- localhost:8080/v1/models/wine/predict
 
 localhost:8080/docs shows every path with an example; KServe's and Triton's clients find the Open
-Inference Protocol under /v2, and `bigmodel.client` is ours. /metrics is for Prometheus."""
+Inference Protocol under /v2, and `bigmodel.client` is ours. / is a page of how the service does,
+/metrics is for Prometheus."""
 
 
 def serve(

@@ -21,6 +21,9 @@ from bigmodel.bundle.golden import to_files as golden_files
 from bigmodel.bundle.load import open_archive
 from bigmodel.bundle.manifest import Manifest
 from bigmodel.bundle.postprocess import Postprocess
+from bigmodel.bundle.reference import NAME as ANSWERED
+from bigmodel.bundle.reference import Answered
+from bigmodel.bundle.reference import to_bytes as answered_bytes
 from bigmodel.bundle.sessions import ONNXRUNTIME
 from bigmodel.data.encoder import Encoder
 from bigmodel.data.schema import Schema
@@ -55,14 +58,15 @@ def write_bundle(
     tolerance: float = TOLERANCE,
     engine: str = ONNXRUNTIME,
     more: Mapping[str, bytes] | None = None,
+    answered: Answered = (),
 ) -> Path:
     """Write the bundle `directory`, replacing what stood there; returns its path.
 
     `config` is YAML text. `golden` are a few raw rows and `reference` the trained network's
     answers to them: probabilities (n, K), or values (n,) in the target's units. `weights` come
-    along when the network stays trainable, `more` are files of other parts. The bundle is opened
-    and asked before it is written: BigmodelError when its answers are not the reference, to
-    `tolerance`.
+    along when the network stays trainable, `more` are files of other parts, and `answered` is what
+    the answers to other rows look like. The bundle is opened and asked before it is written:
+    BigmodelError when its answers are not the reference, to `tolerance`.
     """
     libraries = _libraries()
     figures = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
@@ -81,6 +85,8 @@ def write_bundle(
     }
     if weights is not None:
         files["model.safetensors"] = _safetensors(weights)
+    if answered:
+        files[ANSWERED] = answered_bytes(answered)
     manifest = Manifest.describe(files, name, schema.target.task, libraries, engine)
     open_archive(Archive(Path(directory), manifest, files))
     return _store(Path(directory), {head.NAME: manifest.to_bytes(), **files})

@@ -37,7 +37,9 @@ def learn_column(
     if column.kind == "image":
         assert column.shape is not None
         return column, ImageEncoding(column.name, column.shape)
-    if column.kind in ("id", "text", "cost"):
+    if column.kind == "text":
+        return _learn_lengths(column, values.iloc[rows]), None
+    if column.kind in ("id", "cost"):
         missing = values.isna().to_numpy()[rows]
         return replace(column, missing_rate=_mean(missing)), None
     return _learn_numbers(column, numbers(values)[rows])
@@ -52,10 +54,16 @@ def _learn_categories(
     counted = [(text, -count) for count, text in ranked if count]
     known = frequent(counted) if column.categories is None else column.categories
     missing = found.codes < 0
-    learnt = replace(
-        column, categories=known, missing_rate=_mean(missing), histogram=_bars(counted)
-    )
+    learnt = replace(column, categories=known, missing_rate=_mean(missing), histogram=bars(counted))
     return learnt, CategoryEncoding(column.name, known, bool(missing.any()))
+
+
+def _learn_lengths(column: Column, values: "pd.Series[Any]") -> Column:
+    """Of texts: how many characters they have. More is not known before a tokenizer is."""
+    missing = values.isna().to_numpy()
+    lengths = np.sort(values[~missing].str.len().to_numpy().astype(np.float64))
+    found = bins(lengths) if len(lengths) else None
+    return replace(column, missing_rate=_mean(missing), histogram=found)
 
 
 def _learn_numbers(column: Column, values: Floats) -> tuple[Column, NumberEncoding]:
@@ -73,27 +81,33 @@ def _learn_numbers(column: Column, values: Floats) -> tuple[Column, NumberEncodi
         return column, encoding
     if column.kind == "boolean":
         true = int(np.nansum(values))
-        bars = [("false", int((~missing).sum()) - true), ("true", true)]
-        return replace(column, histogram=_bars(bars)), encoding
+        counted = [("false", int((~missing).sum()) - true), ("true", true)]
+        return replace(column, histogram=bars(counted)), encoding
     low, high = ordered[0].item(), ordered[-1].item()
     if column.kind == "datetime":
         low, high = (pd.Timestamp(end, unit="s").isoformat() for end in (low, high))
-    return replace(column, minimum=low, maximum=high, histogram=_bins(ordered)), encoding
+    return replace(column, minimum=low, maximum=high, histogram=bins(ordered)), encoding
 
 
-def _bins(ordered: Floats) -> dict[str, list[Any]]:
-    """Edges at the quantiles; each bin has its lower edge, the last both."""
+def bins(ordered: Floats) -> dict[str, list[Any]]:
+    """The histogram of sorted values (n,), at least one: its edges are their quantiles.
+
+    Each bin has its lower edge, the last both. A value that fills a bin by itself gets one of its
+    own: with those next to it, nobody would see that it became another one.
+    """
     places = np.linspace(0, len(ordered) - 1, BINS + 1).round().astype(int)
-    edges = np.unique(ordered[places])
+    edges, times = np.unique(ordered[places], return_counts=True)
+    edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))
     starts = np.searchsorted(ordered, edges[:-1], side="left")
     counts = np.diff(starts, append=len(ordered))
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
-def _bars(counted: list[tuple[str, int]]) -> dict[str, list[Any]]:
+def bars(counted: list[tuple[str, int]]) -> dict[str, list[Any]]:
+    """The histogram of values and how often each of them occurs, the most frequent first."""
     rest = sum(count for _, count in counted[_SHOWN:])
-    bars = counted[:_SHOWN] + ([("", rest)] if rest else [])
-    return {"categories": [name for name, _ in bars], "counts": [count for _, count in bars]}
+    shown = counted[:_SHOWN] + ([("", rest)] if rest else [])
+    return {"categories": [name for name, _ in shown], "counts": [count for _, count in shown]}
 
 
 def _mean(missing: NDArray[np.bool_]) -> float:

@@ -29,7 +29,8 @@ class Column:
     `minimum`/`maximum` are the range seen in training: numbers, or ISO times for datetimes.
     `categories` are the values seen often enough to have a code of their own, as text.
     `histogram` is the training distribution: {"edges": [...], "counts": [...]} for numbers and
-    times (seconds since 1970), {"categories": [...], "counts": [...]} for categories and booleans.
+    times (seconds since 1970), {"categories": [...], "counts": [...]} for categories and booleans;
+    of a text it is that of its length in characters.
     `shape` is that of an image's pixels: channels, height, width.
     """
 

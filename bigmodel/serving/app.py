@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from bigmodel.serving import admin, docs, health, openapi, v1, v2
+from bigmodel.serving import admin, docs, health, openapi, status, v1, v2
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.exchange import Exchange
 from bigmodel.serving.http import Request, Response, too_large, too_slow
@@ -44,6 +44,8 @@ ROUTES = (
     Route("GET", "/health/live", None, health.live),
     Route("GET", "/health/ready", None, health.ready),
     Route("GET", "/metrics", "admin", health.metrics),
+    Route("GET", "/", None, status.page),
+    Route("GET", "/v1/status", "admin", status.report),
 )
 
 

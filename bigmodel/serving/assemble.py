@@ -17,6 +17,7 @@ from bigmodel.serving.loader import Loader
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
+from bigmodel.serving.monitor.monitor import Monitor
 from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.service import Service
 from bigmodel.serving.settings import LOOPBACK, Serving
@@ -42,40 +43,70 @@ def assemble(
     be opened.
     """
     place = Place.inherited()
-    state, metrics = Path(settings.state), Metrics(None if place is None else Line(place))
+    metrics = Metrics(None if place is None else Line(place))
     limits = Limits(None if place is None else Shared(place.accounts))
-    admission = Admission(settings.room.in_flight, settings.room.deadline_seconds)
+    admission = _admission(settings, metrics)
     guard = Guard(keyring(settings), limits, admission, metrics)
-    kept = settings.collect
-    writer = Writer(state / store.NAME, kept.max_bytes, kept.days, metrics)
-    collector = Collector(writer, kept.sample, kept.redact, metrics)
+    writer = _writer(settings, metrics)
+    state, kept = Path(settings.state), settings.collect
+    monitor = Monitor(settings.monitor, state, metrics)
+    collector = Collector(writer, kept.sample, kept.redact, metrics, monitor.offer)
     for model in models:
         collector.serves(model.name, model.version, model.schema)
         metrics.serves(model.name, model.version)
     writer.start()
-    log = Log(None if place is None else place.number)
-    log.install()
+    log = _log(place, metrics)
     slots: Mapping[str, Slot] = {model.name: Slot(Routing(model)) for model in models}
     follower = quality = None
     if registry is not None:
-        deadline = settings.room.deadline_seconds
-        capacity = Capacity(settings.memory_limit, settings.pinned, deadline, admission)
-        shelf = Shelf(Loader(registry, settings, threads, collector.check, capacity))
-        shadow = Shadow(lambda: admission.in_flight < settings.room.in_flight / 2)
-        follower = Follower(
-            registry, shelf, collector, metrics, settings.rollback, shadow, capacity
-        )
-        follower.first()
+        follower = _follower(settings, registry, threads, collector, metrics, admission)
         slots = follower.slots
         quality = Quality(state / store.NAME, slots)
     beat = Beat(limits, metrics, writer)
-    service = Service(settings, slots, follower, quality, guard, collector, metrics, log, beat)
-    metrics.follow("requests_in_flight", lambda: admission.in_flight)
-    metrics.follow("requests_working", lambda: admission.working)
-    metrics.follow("records_waiting", lambda: writer.waiting)
-    metrics.follow("log_lines_dropped", lambda: log.dropped)
+    service = Service(
+        settings, slots, follower, quality, guard, collector, metrics, log, beat, monitor
+    )
     metrics.follow("ready", lambda: float(not service.draining))
     return service
+
+
+def _admission(settings: Serving, metrics: Metrics) -> Admission:
+    admission = Admission(settings.room.in_flight, settings.room.deadline_seconds)
+    metrics.follow("requests_in_flight", lambda: admission.in_flight)
+    metrics.follow("requests_working", lambda: admission.working)
+    return admission
+
+
+def _writer(settings: Serving, metrics: Metrics) -> Writer:
+    kept = settings.collect
+    writer = Writer(Path(settings.state) / store.NAME, kept.max_bytes, kept.days, metrics)
+    metrics.follow("records_waiting", lambda: writer.waiting)
+    return writer
+
+
+def _log(place: Place | None, metrics: Metrics) -> Log:
+    log = Log(None if place is None else place.number)
+    metrics.follow("log_lines_dropped", lambda: log.dropped)
+    log.install()
+    return log
+
+
+def _follower(
+    settings: Serving,
+    registry: Registry,
+    threads: int,
+    collector: Collector,
+    metrics: Metrics,
+    admission: Admission,
+) -> Follower:
+    """What keeps the slots as the registry says; what is there by now is loaded."""
+    deadline = settings.room.deadline_seconds
+    capacity = Capacity(settings.memory_limit, settings.pinned, deadline, admission)
+    shelf = Shelf(Loader(registry, settings, threads, collector.check, capacity))
+    shadow = Shadow(lambda: admission.in_flight < settings.room.in_flight / 2)
+    follower = Follower(registry, shelf, collector, metrics, settings.rollback, shadow, capacity)
+    follower.first()
+    return follower
 
 
 def keyring(settings: Serving) -> Keyring | Everybody:

@@ -16,17 +16,26 @@ from bigmodel.serving.http import Request
 from bigmodel.serving.store import Predictions
 from bigmodel.serving.writer import Watcher, Writer
 
+Rows = Callable[[Collection[str]], bytes]  # as `records` keeps them, without these columns
+Answered = Callable[[], bytes]
+
 
 class Collector:
     """Keeps the share `sample` of the requests and all feedback, by way of `writer`.
 
-    The columns `redact` are never stored, and no images: a bundle's images are too large.
+    The columns `redact` are never stored, and no images: a bundle's images are too large. All
+    answers are shown to `offer`: their model, how many they are, their rows and themselves.
     """
 
     def __init__(
-        self, writer: Writer, sample: float, redact: Sequence[str], watcher: Watcher
+        self,
+        writer: Writer,
+        sample: float,
+        redact: Sequence[str],
+        watcher: Watcher,
+        offer: Callable[[Any, int, Rows, Answered], None],
     ) -> None:
-        self._writer, self._watcher = writer, watcher
+        self._writer, self._watcher, self._offer = writer, watcher, offer
         self._sample, self._redact = sample, frozenset(redact)
         self._hidden: dict[str, frozenset[str]] = {}  # columns, by version
 
@@ -56,19 +65,14 @@ class Collector:
         self._writer.stop()
 
     def predicted(
-        self,
-        request: Request,
-        name: str,
-        count: int,
-        rows: Callable[[Collection[str]], bytes],
-        answers: Callable[[], bytes],
+        self, request: Request, name: str, count: int, rows: Rows, answers: Answered
     ) -> None:
         """Remember `count` answers of `request.model`, whose ids are NAME-ROW; never waiting.
 
-        `rows` gives the rows as `records` keeps them, without the columns that it is told;
-        `answers` the answers. Both are asked in the writing thread.
+        `rows` and `answers` are asked by other threads, if at all.
         """
         request.rows = count
+        self._offer(request.model, count, rows, answers)
         if self._sample < 1 and zlib.crc32(name.encode()) >= self._sample * 2**32:
             return
         model = request.model

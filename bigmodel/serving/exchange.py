@@ -84,6 +84,7 @@ class Exchange:
         if not isinstance(error, ApiError):
             log.error("request %s: %s", self.request.id, self._path, exc_info=error)
             error = ApiError(500, "internal", "the service made a mistake; see its log")
+        self._service.monitor.refused(self.request, self._path, error)
         return self._end(refusal(error))
 
     def abandon(self) -> None:

@@ -2,6 +2,7 @@
 
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import Request, Response, json
+from bigmodel.serving.monitor.exposition import exposition
 from bigmodel.serving.service import Service
 
 
@@ -23,4 +24,5 @@ async def metrics(service: Service, request: Request) -> Response:
         text = await service.metrics.exposition()
     except TimeoutError as error:  # those of this worker alone would look like a fall
         raise ApiError(503, "figures_late", "the supervisor does not answer; ask again") from error
+    text += exposition(service.monitor.document)
     return Response(text, b"text/plain; version=0.0.4; charset=utf-8")

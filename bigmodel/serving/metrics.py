@@ -5,7 +5,7 @@ Several workers have one set of figures, whichever of them is asked: see `worker
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,6 +17,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from bigmodel.serving.figures import Snapshot
 from bigmodel.serving.http import Request
@@ -27,7 +28,7 @@ _BUCKETS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-_VERSION = 12  # characters of a version: enough to tell them apart
+SHORT = 12  # characters of a version: enough to tell them apart
 
 _NOW = {
     "requests_in_flight": "Requests that were let in and are not answered yet",
@@ -80,11 +81,11 @@ class Metrics:
 
     def serves(self, model: str, version: str) -> None:
         """A version answers from now on."""
-        self._models.labels(model, version[:_VERSION]).set(1)
+        self._models.labels(model, version[:SHORT]).set(1)
 
     def retires(self, model: str, version: str) -> None:
         """A version does not answer any more."""
-        self._models.labels(model, version[:_VERSION]).set(0)
+        self._models.labels(model, version[:SHORT]).set(0)
 
     def observe(self, request: Request, route: str, status: int, seconds: float) -> None:
         """One answer; `route` is the path as the route names it, `request.model` who answered.
@@ -97,7 +98,7 @@ class Metrics:
         key = (route, name, version, status)
         known = self._children.get(key)
         if known is None:
-            labels = (route, name, version[:_VERSION])
+            labels = (route, name, version[:SHORT])
             known = (
                 self._requests.labels(*labels, str(status)),
                 self._seconds.labels(*labels),
@@ -139,6 +140,14 @@ class Metrics:
             ]
             for family in self._registry.collect()
         ]
+
+    def now(self) -> dict[str, float]:
+        """What the gauges of this process say."""
+        return {name: read() for name, read in self._read.items()}
+
+    def samples(self) -> Iterator[Sample]:
+        """The figures of this process."""
+        return (sample for family in self._registry.collect() for sample in family.samples)
 
     async def exposition(self) -> bytes:
         """All figures as Prometheus reads them. Raises TimeoutError when others' do not come."""

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
-from bigmodel.bundle import archive
+from bigmodel.bundle import archive, reference
 from bigmodel.bundle.load import engine_of, open_archive
 from bigmodel.errors import UserError
 from bigmodel.serving import example, names
@@ -52,6 +53,9 @@ class Model(Resident):
         self.name = names.checked(name or self.manifest.name)
         self.version = self.manifest.version
         self.card = content.files["CARD.md"]
+        self.metrics: dict[str, float | None] = content.part("metrics.json", orjson.loads)
+        answered = reference.NAME in content.files  # older bundles do not know their answers
+        self.answered = content.part(reference.NAME, reference.from_bytes) if answered else ()
         self.bytes = self.size = len(content.files["model.onnx"])
         post = bundle.postprocess
         costs = () if post.costs is None else post.costs.columns

@@ -59,6 +59,7 @@ def describe(models: list[Model], changes: bool) -> Node:
     for path, says in (("live", "the process answers"), ("ready", "requests are welcome")):
         for prefix in ("/health", "/v2/health"):
             paths[f"{prefix}/{path}"] = {"get": _open(says)}
+    paths["/v1/status"] = {"get": operation("traffic, drift, quality, errors", _ANY)}
     paths["/v2"] = {"get": _open("the name and version of this server")}
     error = _object(code=_TEXT, message=_TEXT, field={"type": ["string", "null"]})
     return {

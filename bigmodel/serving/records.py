@@ -39,14 +39,34 @@ def objects(kept: bytes) -> list[dict[str, Any]]:
         content = orjson.loads(kept)
         rows: list[dict[str, Any]] = content["rows"] if isinstance(content, dict) else content
         return rows
+    columns, names, matrix = _unpacked(kept)
+    if matrix is not None:
+        columns |= dict(zip(names, matrix.T.tolist(), strict=True))
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def answers(kept: bytes) -> list[dict[str, Any]]:
+    """The answers that were kept, as the API gives them: `prediction`, `probabilities` by class."""
+    if not kept.startswith(_PACKED):
+        return objects(kept)
+    columns, classes, matrix = _unpacked(kept)
+    if matrix is None:
+        return [{"prediction": value} for value in columns["prediction"]]
+    return [
+        {"prediction": value, "probabilities": dict(zip(classes, shares, strict=True))}
+        for value, shares in zip(columns["prediction"], matrix.tolist(), strict=True)
+    ]
+
+
+def _unpacked(kept: bytes) -> tuple[dict[str, Sequence[Any]], list[str], NDArray[Any] | None]:
+    """Columns, and the matrix (n, columns) with its names."""
     text, _, raw = kept[len(_PACKED) :].partition(b"\n")
     head = orjson.loads(text)
-    columns: dict[str, Sequence[Any]] = head["columns"]
-    if "names" in head:
-        matrix = np.frombuffer(raw, dtype=np.dtype(head["dtype"]))
-        cells = matrix.reshape(-1, len(head["names"])).T.tolist()
-        columns |= dict(zip(head["names"], cells, strict=True))
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    names = head.get("names", [])
+    if "dtype" not in head:
+        return head["columns"], names, None
+    matrix = np.frombuffer(raw, dtype=np.dtype(head["dtype"]))
+    return head["columns"], names, matrix.reshape(-1, len(names))
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What the handlers of one service share."""
 
+import asyncio
 from collections.abc import Mapping
 
 from bigmodel.serving.beat import Beat
@@ -11,6 +12,7 @@ from bigmodel.serving.http import Request
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
+from bigmodel.serving.monitor.monitor import Monitor
 from bigmodel.serving.settings import Serving
 from bigmodel.serving.slot import Slot
 from bigmodel.serving.traffic.quality import Quality
@@ -35,11 +37,12 @@ class Service:
         metrics: Metrics,
         log: Log,
         beat: Beat,
+        monitor: Monitor,
     ) -> None:
         self.settings = settings
         self.slots, self.follower, self._quality = slots, follower, quality
         self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
-        self._beat = beat
+        self._beat, self.monitor = beat, monitor
         self.draining = self.replaced = False
 
     async def start(self) -> None:
@@ -49,6 +52,7 @@ class Service:
             await self.follower.start()
         if self._quality is not None:
             await self._quality.start()
+        self.monitor.start(self.slots)
 
     async def close(self) -> None:
         """After the last one: what is left reaches the disk."""
@@ -57,6 +61,7 @@ class Service:
         if self._quality is not None:
             await self._quality.close()
         await self._beat.close()
+        await asyncio.to_thread(self.monitor.close)
         self.collector.close()
         self.log.close()
 

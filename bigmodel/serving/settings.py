@@ -74,6 +74,25 @@ class Collect:
 
 
 @dataclass(frozen=True)
+class Monitor:
+    """When traffic and answers are alarmingly unlike training.
+
+    Of each version its latest `rows` rows are looked at; when more come within `minutes`, a
+    sample of them. A column drifts when its population stability index is at least `psi` and
+    chance gives as much in less than the share `significance` of cases. The latest `labels`
+    labels make the figures of quality; one is bad when its interval lies beyond that of training
+    by more than the share `margin`.
+    """
+
+    rows: Annotated[int, Ge(200), Le(1_000_000)]
+    minutes: Annotated[float, Gt(0)]
+    psi: Annotated[float, Gt(0)]
+    significance: Annotated[float, Gt(0), Le(0.05)]
+    labels: Annotated[int, Ge(100), Le(1_000_000)]
+    margin: Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True)
 class Serving:
     """How the service answers."""
 
@@ -92,3 +111,4 @@ class Serving:
     pinned: tuple[str, ...]
     rollback: Rollback
     collect: Collect
+    monitor: Monitor

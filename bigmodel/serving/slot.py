@@ -29,10 +29,26 @@ class Routing:
     problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def labels(self) -> dict[str, Model]:
+        """The versions that answer, or are compared with one that does."""
+        found = {"stable": self.stable, "canary": self.canary, "shadow": self.shadow}
+        return {label: model for label, model in found.items() if model is not None}
+
+    @property
     def models(self) -> tuple[Model, ...]:
         """The versions that are in use, the stable one first."""
-        found = (self.stable, self.canary, self.shadow, self.previous)
+        found = (*self.labels.values(), self.previous)
         return tuple(dict.fromkeys(model for model in found if model is not None))
+
+    def told(self) -> dict[str, Any]:
+        """Who answers, what else the registry wants, and why it is not so."""
+        labels = {label: model.version for label, model in self.labels.items()}
+        wanted = self.state.labels
+        return {
+            "traffic": {**labels, "percent": self.state.percent if self.canary else 0.0},
+            "wanted": {k: v for k, v in wanted.items() if labels.get(k) != v},
+            "problems": dict(self.problems),
+        }
 
 
 class Slot:
@@ -94,13 +110,5 @@ class Slot:
 
     def told(self) -> dict[str, Any]:
         """The labels and what is wrong, as the API shows them."""
-        routing = self.routing
-        found = {"stable": routing.stable, "canary": routing.canary, "shadow": routing.shadow}
-        labels = {label: model.version for label, model in found.items() if model is not None}
-        wanted = routing.state.labels
-        return {
-            "traffic": {**labels, "percent": routing.state.percent if routing.canary else 0.0},
-            "wanted": {k: v for k, v in wanted.items() if labels.get(k) != v},
-            "problems": dict(routing.problems),
-            "comparisons": {} if self.judge is None else self.judge.told(),
-        }
+        comparisons = {} if self.judge is None else self.judge.told()
+        return {**self.routing.told(), "comparisons": comparisons}

@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bigmodel.bundle import reference
 from bigmodel.bundle.postprocess import Postprocess
+from bigmodel.bundle.reference import Answered
 from bigmodel.data.splits import TEST, TRAIN, VAL
 from bigmodel.data.tables import TableData
 from bigmodel.models.task import Task
@@ -24,10 +26,14 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Measured:
-    """What testing found: the metrics by `<split>/<name>`, and how outputs become answers."""
+    """What testing found: the metrics by `<split>/<name>`, and how outputs become answers.
+
+    `answered` is what the answers to the validation rows look like; nothing without such rows.
+    """
 
     metrics: dict[str, float]
     postprocess: Postprocess
+    answered: Answered = ()
 
 
 def finish(model: Task, data: TableData) -> None:
@@ -67,7 +73,18 @@ def measure(
         if len(target):
             values = of_split(plan, post, data, part, output, target)
             found |= {f"{name}/{key}": value for key, value in values.items()}
-    return Measured(found, post)
+    return Measured(found, post, _answered(plan, post, data, split["val"][1]))
+
+
+def _answered(plan: Plan, post: Postprocess, data: TableData, output: Tensor) -> Answered:
+    """What the answers to the validation rows look like, from their outputs (n, n_outputs)."""
+    given = output.numpy()
+    if not len(given):
+        return ()
+    if not post.target.classes:
+        return reference.of_values(post.values(given))
+    said = decided(plan, post, data, data.prepared.rows(VAL), given)
+    return reference.of_classes(post.target.classes, said, post.probabilities(given))
 
 
 def _outputs(

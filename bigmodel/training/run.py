@@ -140,4 +140,5 @@ def write_bundle(
         tolerance=served.tolerance,
         engine=served.engine,
         more=served.more,
+        answered=measured.answered,
     )

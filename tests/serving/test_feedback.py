@@ -108,7 +108,7 @@ def test_redacted_columns_and_unsampled_requests_are_not_stored(tmp_path, wine_b
             rows[0].keys() - {"proline", "hue"}
         ] * 2
         assert len(json.loads(answers)) == count == 2
-    everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    everything = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert b"proline" not in everything.replace(b'"name":"proline"', b"")  # but in the schema
 
 

@@ -56,6 +56,20 @@ def test_arrays_of_single_columns_are_kept_too():
     assert rows == [{"a": 1, "b": 0.0}, {"a": 2, "b": 2.0}]
 
 
+def test_answers_come_out_the_same_whoever_was_answered():
+    shares = np.array([[0.25, 0.75], [0.5, 0.5]])
+    classes = ["prediction", "b"]  # a class may have any name
+    said = [
+        {"prediction": "b", "probabilities": {"prediction": 0.25, "b": 0.75}},
+        {"prediction": "prediction", "probabilities": {"prediction": 0.5, "b": 0.5}},
+    ]
+    assert records.answers(orjson.dumps(said)) == said
+    predictions = {"prediction": ["b", "prediction"]}
+    assert records.answers(records.packed(predictions, classes, shares)) == said
+    numbers = records.packed({"prediction": [1.5, None]}, (), None)
+    assert records.answers(numbers) == [{"prediction": 1.5}, {"prediction": None}]
+
+
 @pytest.mark.parametrize("count", [1, 2, 11, 4096])
 def test_ids_are_those_of_the_rows_in_json_and_in_a_tensor(count):
     name = ids.new_id()

@@ -25,6 +25,7 @@ def app(handle) -> SimpleNamespace:
         draining=False,
         metrics=SimpleNamespace(observe=nothing),
         log=SimpleNamespace(answered=nothing),
+        monitor=SimpleNamespace(refused=nothing),
     )
     return SimpleNamespace(service=service, routes=Routes([Route("POST", "/x", None, handle)]))
 

@@ -9,9 +9,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import TypeAdapter
 from running import Server
+from test_drift import until
 
 from bigmodel.config.compose import settings
 from bigmodel.serving.settings import Serving
@@ -48,6 +50,12 @@ sys.meta_path.insert(0, Refuse())
 from bigmodel.serve import main
 sys.exit(main(sys.argv[2:]))
 """
+
+
+def rows_watched(client: httpx.Client) -> int:
+    """Rows that were compared with training; 0 before the first report."""
+    versions = client.get("/v1/status").json().get("versions", [])
+    return versions[0]["drift"]["rows"] if versions else 0
 
 
 def unit() -> configparser.SectionProxy:
@@ -102,6 +110,7 @@ def test_it_serves_with_what_the_image_has_alone(wine_bundle, rows, tmp_path):
                 answer = client.post("/v1/models/wine/predict", json={"rows": rows[:2]})
                 assert answer.status_code == 200
                 assert client.get("/metrics").status_code == 200
+                assert until(lambda: rows_watched(client) == 2)
             assert server.end(signal.SIGTERM) == 0
         finally:
             process.kill()

@@ -10,7 +10,8 @@ from bigmodel.serving import keys
 from bigmodel.serving.app import ROUTES
 
 # for probes, and what tells nothing of the models
-OPEN = {"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/v2", "/docs"}
+OPEN = {"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/v2"}
+OPEN |= {"/", "/docs"}  # pages, which have no more to tell than their key may ask
 LOCKED = [route for route in ROUTES if route.scope is not None]
 
 

@@ -83,7 +83,7 @@ class Quality:
         found = []
         for rowid, model, version, answers, row, label in db.execute(_NEW, (self._last, _AT_ONCE)):
             self._last = rowid
-            prediction = records.objects(answers)[row]["prediction"]
+            prediction = records.answers(answers)[row]["prediction"]
             found.append(Found(model, version, prediction, orjson.loads(label)))
         return found
 

@@ -1,0 +1,1 @@
+"""What the traffic looks like: drift, live quality, and the report of both."""
