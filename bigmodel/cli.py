@@ -114,11 +114,18 @@ def feedback(argv: list[str]) -> int:
     return feedback_export.main(argv)
 
 
+def replay(argv: list[str]) -> int:
+    """rebuild a live model from its event log, bit for bit: bundle=DIR log=DIR"""
+    from bigmodel import replay as entry
+
+    return entry.main(argv)
+
+
 VERBS: dict[str, Verb] = {
     verb.__name__.rstrip("_"): verb
     for verb in (
         *(train, predict, evaluate, serve, preview, check),
-        *(list_, copy, inspect, cache, keys, registry, push, feedback),
+        *(list_, copy, inspect, cache, keys, registry, push, feedback, replay),
     )
 }
 

@@ -26,6 +26,7 @@ ROOTS = {
     "keys": "bigmodel.serving.keys_command:add",
     "registry": "bigmodel.serving.registry.command:Asked",
     "push": "bigmodel.serving.push_command:push",
+    "replay": "bigmodel.replay:replay",
     "feedback": "bigmodel.serving.feedback_export:export",
 }
 # groups whose objects are cheap to make

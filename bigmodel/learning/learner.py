@@ -226,10 +226,12 @@ class Learner:
         """Take back what `state` gave. Raises KeyError or ValueError where it is another's."""
         numbers = dict(zip(_SHAPE, state["shape"].tolist(), strict=True))
         self.shape = Shape(**numbers)
-        live = self.live
-        live.lift.load_state(under("lift", state), self.layout)
-        for expert in live.experts:
+        experts = [expert.copy() for expert in self.live.experts]
+        for expert in experts:
             expert.start(self.shape)
+        lift = replace(self.live.lift)
+        lift.load_state(under("lift", state), self.layout)
+        live = replace(self.live, lift=lift, experts=tuple(experts), classes=self.shape.classes)
         shared = under("live", state)
         loaded = live.loaded(shared)
         own = under("good", state)

@@ -148,8 +148,8 @@ FILES = {
         "# @package _global_\ntrust: [os]\n",
         ["experiment=mine"],
         "conf/experiment/mine.yaml:2: trust: no such setting; there is augment, callbacks, "
-        "compression, data, export, learning, logger, model, monitor, name, optimizer, run_dir, scheduler, "
-        "search, seed, trainer, weighting",
+        "compression, data, export, learning, logger, model, monitor, name, optimizer, run_dir, "
+        "scheduler, search, seed, trainer, weighting",
     ),
 }
 

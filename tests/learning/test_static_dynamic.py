@@ -94,3 +94,25 @@ def test_what_does_not_go_together_is_said_before_the_fit(tmp_path, given, said)
     place = [f"data.path={tmp_path / 't.csv'}", f"hydra.run.dir={tmp_path / 'run'}"]
     with pytest.raises(UserError, match=said):
         bigmodel.fit([*SMALL, *place, *given])
+
+
+def test_replay_rebuilds_what_a_log_has_and_goes_back(run, tmp_path, capsys):
+    from bigmodel.learning.journal.keeper import Keeper
+    from bigmodel.learning.journal.store import Event
+    from bigmodel.replay import replay
+
+    opened = bigmodel.load(run.bundle)
+    keeper = Keeper(opened.engine.learner, tmp_path, opened.manifest.version)
+    first = keeper.live.version
+    rows = opened.engine.rows(opened.encoder.transform(table(seed=2).drop(columns="label")[:64]))
+    for start in range(0, 64, 16):
+        _, memos = keeper.live.answer(rows[start : start + 16])
+        given = enumerate(memos.packed())
+        keeper.append([Event(f"{start}-{index}", memo, 1.0) for index, memo in given])
+        keeper.step(16)
+    assert replay(bundle=str(run.bundle), log=str(tmp_path)) == first + 4
+    assert "bit for bit" in capsys.readouterr().out
+    assert replay(bundle=str(run.bundle), log=str(tmp_path), rollback=first + 1) == first + 5
+    assert replay(bundle=str(run.bundle), log=str(tmp_path)) == first + 5
+    with pytest.raises(UserError, match=r"there is no events\.sqlite"):
+        replay(bundle=str(run.bundle), log=str(tmp_path / "nowhere"))

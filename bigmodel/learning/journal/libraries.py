@@ -1,0 +1,35 @@
+"""What the bits of a version depend on: the libraries, and how many threads they use."""
+
+import json
+import platform
+
+import numpy
+import scipy
+from threadpoolctl import threadpool_info
+
+
+def libraries() -> str:
+    """As JSON: the versions of Python, NumPy, SciPy and BLAS, the processor, the threads."""
+    found = {
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "machine": platform.machine(),
+    }
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            name = pool["prefix"]
+            found[name] = f"{pool['version']} {pool.get('architecture', '')}".strip()
+            found[f"{name} threads"] = str(pool["num_threads"])
+    return json.dumps(found, sort_keys=True)
+
+
+def differences(before: str) -> list[str]:
+    """What is not as it was then, a few words each."""
+    old, new = json.loads(before), json.loads(libraries())
+    names = sorted(old.keys() | new.keys())
+    return [
+        f"{name} {old.get(name, 'none')} -> {new.get(name, 'none')}"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
