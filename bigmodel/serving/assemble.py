@@ -12,6 +12,7 @@ from bigmodel.serving.collect import Collector
 from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
 from bigmodel.serving.limits import Limits
+from bigmodel.serving.living.figures import LearningFigures
 from bigmodel.serving.loader import Loader
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
@@ -60,6 +61,7 @@ def assemble(
         slots = follower.slots
     beat = Beat(limits, metrics, writer)
     service = Service(settings, slots, follower, guard, collector, metrics, log, beat)
+    metrics.add(LearningFigures(service.learners))
     metrics.follow("requests_in_flight", lambda: admission.in_flight)
     metrics.follow("requests_working", lambda: admission.working)
     metrics.follow("records_waiting", lambda: writer.waiting)

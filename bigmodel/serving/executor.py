@@ -8,12 +8,12 @@ that the loop can go on to refuse what would only wait.
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigmodel.bundle.engine import Engine, available_cores
+from bigmodel.bundle.engine import available_cores
 from bigmodel.data.encoder import Encoded
 from bigmodel.serving.answers import Answers
 from bigmodel.serving.errors import ApiError
@@ -22,6 +22,13 @@ from bigmodel.serving.rows import Batch
 Mode = Literal["inline", "queue", "threads"]
 Read = Callable[[], Batch]  # checks and encodes the rows
 Finish = Callable[[Batch, NDArray[np.float32]], Answers]
+
+
+class Network(Protocol):
+    """What runs encoded rows."""
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]: ...  # noqa: D102
+
 
 INLINE, QUEUE = 0.0003, 0.002  # seconds of one row, up to which a mode is the best
 _TOGETHER = 256  # rows in a run: more would make the first of them wait
@@ -41,7 +48,7 @@ class Executor:
     than `QUEUE` goes to the threads in any mode. At most `waiting` requests wait for these.
     """
 
-    def __init__(self, engine: Engine, mode: Mode, row_seconds: float, waiting: int) -> None:
+    def __init__(self, engine: Network, mode: Mode, row_seconds: float, waiting: int) -> None:
         self.mode = mode
         self._engine = engine
         self._most_rows = 0 if mode == "threads" else max(1, int(QUEUE / max(row_seconds, 1e-9)))
@@ -91,7 +98,7 @@ class Executor:
 class Queue:
     """Batches without waiting: what comes within one turn of the loop runs together."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Network) -> None:
         self._engine = engine
         self._waiting: list[tuple[Encoded, asyncio.Future[NDArray[np.float32]]]] = []
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
+from bigmodel.serving.living.home import Home
 from bigmodel.serving.model import Model
 from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.registry.compatible import compatible
@@ -42,6 +44,7 @@ class Loader:
             threads=self._threads,
             mode=self._settings.executor,
             waiting=self._settings.waiting,
+            home=Home(Path(self._settings.state), self._settings.learn),
         )
         try:
             self._judge(model, version, stable, force)

@@ -8,10 +8,14 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from bigmodel.bundle import archive
+from bigmodel.bundle.live import LiveEngine
 from bigmodel.bundle.load import open_archive
 from bigmodel.serving import example, names
 from bigmodel.serving.answers import Answering, Answers
-from bigmodel.serving.executor import Executor, Mode, mode_of
+from bigmodel.serving.executor import Executor, Mode, Network, mode_of
+from bigmodel.serving.living.answering import LiveAnswering
+from bigmodel.serving.living.home import Home
+from bigmodel.serving.living.living import Living
 from bigmodel.serving.outputs import Outputs
 from bigmodel.serving.parameters import Declared, Parameters
 from bigmodel.serving.rows import Batch, Reader
@@ -23,7 +27,8 @@ class Model:
     """A verified bundle that answers rows; it never changes, so requests share it freely.
 
     `name` is what it is called in paths, the bundle's own by default; `threads` are the cores for
-    one run of the network; `waiting` as of `Executor`. Raises as `bigmodel.load` does.
+    one run of the network; `waiting` as of `Executor`. A bundle that keeps learning does so where
+    it has a `home`. Raises as `bigmodel.load` does, BigmodelError when its log cannot be used.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Model:
         threads: int = 1,
         mode: Literal["auto"] | Mode = "auto",
         waiting: int = 64,
+        home: Home | None = None,
     ) -> None:
         content = archive.read(path)
         bundle = open_archive(content, threads)
@@ -46,13 +52,18 @@ class Model:
         self.reader = Reader(self.schema, bundle.encoder, costs)
         self.parameters = Declared(post)
         self.labels = post.labels(np.arange(len(self.schema.target.classes))).tolist()
-        self._answering = Answering(self.schema.target, self.labels)
+        self._answering: Answering | LiveAnswering = Answering(self.schema.target, self.labels)
         self.outputs = Outputs(self.schema.target)
-        self._engine = bundle.engine
+        self._engine: Network = bundle.engine
+        self.living: Living | None = None
+        if home is not None and isinstance(bundle.engine, LiveEngine):
+            self.living = home.open(self.name, self.version, bundle.engine)
+            self._engine = self.living
+            self._answering = LiveAnswering(self._answering, self.living)
         self.example = example.row_of(self.schema, tuple(self.reader.needed))
         self.seconds, row_seconds = self._measured()
         chosen = mode_of(self.seconds) if mode == "auto" else mode
-        self.executor = Executor(bundle.engine, chosen, row_seconds, waiting)
+        self.executor = Executor(self._engine, chosen, row_seconds, waiting)
         self._users, self._retired = 0, False
 
     def answer(
@@ -88,6 +99,8 @@ class Model:
     def close(self) -> None:
         """Free what this version holds, once no request has it any more."""
         self.executor.close()
+        if self.living is not None:
+            self.living.close()
 
     def _measured(self) -> tuple[float, float]:
         """Seconds of a request of one row, and of each further row: the best of a few.

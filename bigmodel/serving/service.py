@@ -1,6 +1,6 @@
 """What the handlers of one service share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bigmodel.serving.beat import Beat
 from bigmodel.serving.collect import Collector
@@ -8,6 +8,7 @@ from bigmodel.serving.errors import ApiError
 from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
 from bigmodel.serving.http import Request
+from bigmodel.serving.living.living import Living
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
@@ -50,8 +51,17 @@ class Service:
         if self.follower is not None:
             await self.follower.close()
         await self._beat.close()
+        for _, living in self.learners():
+            living.close()
         self.collector.close()
         self.log.close()
+
+    def learners(self) -> Iterator[tuple[str, Living]]:
+        """The models that keep learning, by name."""
+        for name, slot in list(self.slots.items()):
+            for model in slot.versions:
+                if model.living is not None:
+                    yield name, model.living
 
     def slot(self, name: str) -> Slot:
         """The slot of a model. Raises ApiError 404."""

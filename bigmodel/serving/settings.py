@@ -69,5 +69,6 @@ class Serving:
     tls: Tls
     limits: Limits
     state: str
+    learn: bool
     room: Room
     collect: Collect
