@@ -1,10 +1,17 @@
 """A small bundle that keeps learning, and rows and labels of its kind, for servers of it."""
 
+import sqlite3
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from running import serving
 
 import bigmodel
 
+FEEDBACK = "/v1/models/live/feedback"
 SETTINGS = [
     "name=live",
     "trainer.max_epochs=6",
@@ -49,3 +56,47 @@ def ask(client, frame, name="live"):
 def number(content):
     """Which learnt version has answered."""
     return int(content["model_version"].partition("+")[2])
+
+
+@contextmanager
+def served(bundle, state, *settings):
+    given = ("serving.drain_seconds=0.1", *settings)
+    with serving(bundle, state, *given) as server, server.client() as client:
+        yield server, client
+
+
+def log_of(state: Path) -> Path:
+    (found,) = (state / "learning" / "live").iterdir()
+    return found
+
+
+def until(holds, patience=20.0):
+    """Wait until it holds; what it gave."""
+    end = time.monotonic() + patience
+    while not (found := holds()):
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.01)
+    return found
+
+
+def after(content, client):
+    """Wait for a version after the one that gave this."""
+    until(lambda: learnt(client)["version"] > number(content))
+
+
+def learnt(client):
+    """What the model tells of its learning."""
+    return client.get("/v1/models/live").json()["learning"]
+
+
+def exactly_once(log: Path) -> list[str]:
+    """The ids in a log, each of which one version has learnt."""
+    with sqlite3.connect(log / "events.sqlite") as db:
+        ids = [row[0] for row in db.execute("select id from events order by seq")]
+        ranges = db.execute(
+            "select first, last from versions where last >= first order by version"
+        ).fetchall()
+    assert [n for first, last in ranges for n in range(first, last + 1)] == list(
+        range(1, len(ids) + 1)
+    )
+    return ids

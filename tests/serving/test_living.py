@@ -4,72 +4,29 @@ import os
 import signal
 import sqlite3
 import threading
-import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import httpx
-import pytest
-from live_service import ask, number, table, train
-from running import serving
+from live_service import (
+    FEEDBACK,
+    after,
+    ask,
+    exactly_once,
+    learnt,
+    log_of,
+    number,
+    served,
+    table,
+    until,
+)
 
 from bigmodel.replay import replay
 
-FEEDBACK = "/v1/models/live/feedback"
 UNKNOWN = "0" * 24 + "-0"
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return train(tmp_path_factory.mktemp("living"))
-
-
-@contextmanager
-def served(bundle, state, *settings):
-    given = ("serving.drain_seconds=0.1", *settings)
-    with serving(bundle, state, *given) as server, server.client() as client:
-        yield server, client
-
-
-def log_of(state: Path) -> Path:
-    (found,) = (state / "learning" / "live").iterdir()
-    return found
-
-
-def until(holds, patience=20.0):
-    """Wait until it holds; what it gave."""
-    end = time.monotonic() + patience
-    while not (found := holds()):
-        assert time.monotonic() < end, "it does not come"
-        time.sleep(0.01)
-    return found
-
-
-def after(content, client):
-    """Wait for a version after the one that gave this."""
-    until(lambda: learnt(client)["version"] > number(content))
-
-
-def learnt(client):
-    """What the model tells of its learning."""
-    return client.get("/v1/models/live").json()["learning"]
-
-
-def exactly_once(log: Path) -> list[str]:
-    """The ids in a log, each of which one version has learnt."""
-    with sqlite3.connect(log / "events.sqlite") as db:
-        ids = [row[0] for row in db.execute("select id from events order by seq")]
-        ranges = db.execute(
-            "select first, last from versions where last >= first order by version"
-        ).fetchall()
-    assert [n for first, last in ranges for n in range(first, last + 1)] == list(
-        range(1, len(ids) + 1)
-    )
-    return ids
-
-
-def test_it_learns_from_feedback_and_says_who_answered(bundle, tmp_path):
-    with served(bundle, tmp_path) as (_, client):
+def test_it_learns_from_feedback_and_says_who_answered(live_bundle, tmp_path):
+    with served(live_bundle, tmp_path) as (_, client):
         first, _ = ask(client, table(4))
         right = []
         for seed in range(1, 13):
@@ -98,8 +55,8 @@ def test_it_learns_from_feedback_and_says_who_answered(bundle, tmp_path):
         )
 
 
-def test_every_label_that_is_not_learnt_is_answered_by_name(bundle, tmp_path):
-    with served(bundle, tmp_path) as (_, client):
+def test_every_label_that_is_not_learnt_is_answered_by_name(live_bundle, tmp_path):
+    with served(live_bundle, tmp_path) as (_, client):
         content, body = ask(client, table(3))
         assert client.post(FEEDBACK, json=body).json()["learning"]["queued"] == 3
         again = client.post(FEEDBACK, json=body)
@@ -118,8 +75,8 @@ def test_every_label_that_is_not_learnt_is_answered_by_name(bundle, tmp_path):
     assert len(exactly_once(log_of(tmp_path))) == 4
 
 
-def test_a_label_that_comes_too_late_is_gone(bundle, tmp_path):
-    with served(bundle, tmp_path) as (_, client):
+def test_a_label_that_comes_too_late_is_gone(live_bundle, tmp_path):
+    with served(live_bundle, tmp_path) as (_, client):
         _, body = ask(client, table(1))
         until(lambda: stored(tmp_path) == 1)
         with sqlite3.connect(tmp_path / "records.sqlite") as db:
@@ -134,10 +91,10 @@ def stored(state):
         return db.execute("select count(*) from memories").fetchone()[0]
 
 
-def test_killed_again_and_again_it_loses_nothing_and_goes_on(bundle, tmp_path, capsys):
+def test_killed_again_and_again_it_loses_nothing_and_goes_on(live_bundle, tmp_path, capsys):
     acknowledged = set()
     for kill in range(3):
-        with served(bundle, tmp_path) as (server, client):
+        with served(live_bundle, tmp_path) as (server, client):
             ending = threading.Timer(
                 0.3 + 0.2 * kill, os.kill, (server.process.pid, signal.SIGKILL)
             )
@@ -150,7 +107,7 @@ def test_killed_again_and_again_it_loses_nothing_and_goes_on(bundle, tmp_path, c
                     acknowledged |= {one["prediction_id"] for one in body["feedback"]}
             ending.join()
     assert acknowledged
-    with served(bundle, tmp_path) as (_, client):
+    with served(live_bundle, tmp_path) as (_, client):
         _, body = ask(client, table(4))
         assert client.post(FEEDBACK, json=body).json()["learning"]["queued"] == 4
         with sqlite3.connect(log_of(tmp_path) / "events.sqlite") as db:
@@ -158,18 +115,18 @@ def test_killed_again_and_again_it_loses_nothing_and_goes_on(bundle, tmp_path, c
             until(lambda: db.execute("select max(last) from versions").fetchone()[0] == count)
         version = learnt(client)["version"]
     assert acknowledged <= set(exactly_once(log_of(tmp_path)))
-    assert replay(bundle=str(bundle), log=str(log_of(tmp_path))) == version
+    assert replay(bundle=str(live_bundle), log=str(log_of(tmp_path))) == version
     assert "bit for bit" in capsys.readouterr().out
 
 
-def test_labels_of_before_a_restart_are_learnt_after_it(bundle, tmp_path):
-    with served(bundle, tmp_path) as (_, client):
+def test_labels_of_before_a_restart_are_learnt_after_it(live_bundle, tmp_path):
+    with served(live_bundle, tmp_path) as (_, client):
         _, body = ask(client, table(8, turned=True))
-    with served(bundle, tmp_path) as (_, client):
+    with served(live_bundle, tmp_path) as (_, client):
         assert client.post(FEEDBACK, json=body).json()["learning"]["queued"] == 8
         until(lambda: learnt(client)["counts"].get("learnt") == 8)
         was = learnt(client)["version"]
-    with served(bundle, tmp_path, "serving.learn=false") as (_, client):
+    with served(live_bundle, tmp_path, "serving.learn=false") as (_, client):
         assert learnt(client)["version"] == was
         _, body = ask(client, table(2))
         told = client.post(FEEDBACK, json=body).json()
@@ -177,9 +134,9 @@ def test_labels_of_before_a_restart_are_learnt_after_it(bundle, tmp_path):
         assert not learnt(client)["learns"]
 
 
-def test_back_to_an_earlier_version(bundle, tmp_path):
+def test_back_to_an_earlier_version(live_bundle, tmp_path):
     probe = table(20, seed=77)
-    with served(bundle, tmp_path) as (_, client):
+    with served(live_bundle, tmp_path) as (_, client):
         first, _ = ask(client, probe)
         for seed in range(1, 6):
             content, body = ask(client, table(32, seed, turned=True))
@@ -203,7 +160,7 @@ def test_back_to_an_earlier_version(bundle, tmp_path):
     exactly_once(log_of(tmp_path))
 
 
-def test_no_answer_is_of_two_versions(bundle, tmp_path):
+def test_no_answer_is_of_two_versions(live_bundle, tmp_path):
     """While it learns, equal rows get equal answers from equal versions, in any request."""
     probe, seen, torn = table(16, seed=3), {}, []
     done = threading.Event()
@@ -215,7 +172,7 @@ def test_no_answer_is_of_two_versions(bundle, tmp_path):
             if seen.setdefault(content["model_version"], answer) != answer:
                 torn.append(content["model_version"])
 
-    with served(bundle, tmp_path) as (server, client), server.client() as other:
+    with served(live_bundle, tmp_path) as (server, client), server.client() as other:
         reader = threading.Thread(target=reads, args=(other,))
         reader.start()
         for seed in range(60):
@@ -225,69 +182,3 @@ def test_no_answer_is_of_two_versions(bundle, tmp_path):
         done.set()
         reader.join()
     assert not torn
-
-
-def test_workers_agree_and_another_takes_over(bundle, tmp_path):
-    probe = table(8, seed=9)
-    with served(bundle, tmp_path, "serving.workers=2") as (server, _):
-
-        def asked():
-            """Of some connections, which different workers have."""
-            found = []
-            for _ in range(12):
-                with server.client() as one:
-                    content, _ = ask(one, probe)
-                    told = learnt(one)
-                    found.append((content, told["quality"] is not None))
-            return found
-
-        def agreed(above):
-            found = asked()
-            versions = {number(content) for content, _ in found}
-            answers = {str(content["predictions"]) for content, _ in found}
-            leads = {leads for _, leads in found}
-            return (
-                versions
-                if len(versions) == len(answers) == 1
-                and min(versions) > above
-                and (len(leads) == 2)
-                else None
-            )
-
-        (start,) = until(lambda: agreed(-1))
-        for seed in range(1, 5):
-            with server.client() as one:
-                _, body = ask(one, table(16, seed, turned=True))
-            with server.client() as one:  # perhaps of the worker that has not answered
-                answer = one.post(FEEDBACK, json=body)
-                assert answer.json()["learning"]["queued"] == 16, answer.text
-        (later,) = until(lambda: agreed(start))
-        os.kill(learner_process(log_of(tmp_path)), signal.SIGKILL)
-        _, body = until(lambda: asked_again(server, table(16, 7, turned=True)))
-        until(lambda: told_again(server, body))
-        until(lambda: agreed(later))
-    exactly_once(log_of(tmp_path))
-
-
-def learner_process(log):
-    """The process that has the lock, as the system lists it."""
-    inode = (log / "learner.lock").stat().st_ino
-    for line in Path("/proc/locks").read_text().splitlines():
-        parts = line.split()
-        if parts[1] == "FLOCK" and parts[5].rpartition(":")[2] == str(inode):
-            return int(parts[4])
-    raise AssertionError("nobody has it")
-
-
-def asked_again(server, frame):
-    """What `ask` gives; None where the connection was the killed worker's."""
-    with suppress(httpx.TransportError), server.client() as client:
-        return ask(client, frame)
-    return None
-
-
-def told_again(server, body):
-    with server.client() as client:
-        answer = client.post(FEEDBACK, json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["learning"]["queued"] + answer.json()["learning"]["known"] == 16
