@@ -53,7 +53,7 @@ class Columns(NamedTuple):
         return np.concatenate(parts, axis=1)
 
 
-class LiveEngine:
+class LiveEngine(Engine):
     """Runs the network and the learner; asked like an `Engine`, it gives the learner's answers.
 
     `learner` may learn in another thread meanwhile: a run reads its published version once.

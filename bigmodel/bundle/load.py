@@ -15,7 +15,7 @@ from safetensors.numpy import load as load_arrays
 from bigmodel.bundle import archive, golden
 from bigmodel.bundle.archive import Archive
 from bigmodel.bundle.engine import Engine
-from bigmodel.bundle.live import SETTINGS, LiveEngine, from_files
+from bigmodel.bundle.live import SETTINGS, from_files
 from bigmodel.bundle.manifest import Manifest
 from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.bundle.sessions import ENGINES
@@ -33,7 +33,7 @@ class Bundle:
     manifest: Manifest
     schema: Schema
     encoder: Encoder
-    engine: Engine | LiveEngine
+    engine: Engine
     postprocess: Postprocess
 
     def with_prior(self, shares: Mapping[str, float]) -> "Bundle":
@@ -116,7 +116,6 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     schema = content.part("schema.json", lambda raw: Schema.from_json(json.loads(raw)))
     arrays = content.part("preprocess.safetensors", load_arrays)
     place = f"{path}: model.onnx"
-    engine: Engine | LiveEngine
     engine = Engine(content.part("model.onnx", bytes), place, threads, manifest.engine)
     if SETTINGS in content.files:
         engine = from_files(content.files, engine, str(path))

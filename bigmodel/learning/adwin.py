@@ -8,7 +8,7 @@ import numpy as np
 from bigmodel.learning.arrays import Floats
 
 _BUCKETS = 5  # of a size, before two become one of twice the size
-_EVERY, _LEAST = 32, 5  # numbers between two looks; numbers on each side of a cut
+_FIRST = 32  # numbers in the smallest bucket: there is a look whenever one is full
 
 
 @dataclass
@@ -16,31 +16,33 @@ class Adwin:
     """A window of numbers in 0..1 that drops its old part when the means of the parts differ.
 
     `delta` bounds the chance of a false alarm. The window is kept as (count, sum) of buckets
-    whose sizes are powers of two, the oldest first.
+    of 32, 64, 128, ... numbers, the oldest first.
     """
 
     delta: float = 0.002
     counts: list[int] = field(default_factory=list)
     sums: list[float] = field(default_factory=list)
-    seen: int = 0
+    count: int = 0  # of the bucket that is being filled
+    total: float = 0.0
 
     def add(self, value: float) -> float:
         """Take a number; returns by how much the mean has risen (or fallen), 0 for no change."""
-        self.counts.append(1)
-        self.sums.append(value)
+        self.count += 1
+        self.total += value
+        if self.count < _FIRST:
+            return 0.0
+        self.counts.append(self.count)
+        self.sums.append(self.total)
+        self.count, self.total, change = 0, 0.0, 0.0
         self._merge()
-        self.seen += 1
-        change = 0.0
-        if self.seen % _EVERY == 0:
-            while (found := self._cut()) is not None:
-                place, rise = found
-                del self.counts[:place], self.sums[:place]
-                change = rise
+        while (found := self._cut()) is not None:
+            place, change = found
+            del self.counts[:place], self.sums[:place]
         return change
 
     def _merge(self) -> None:
         """Where there are too many buckets of a size, the two oldest of them become one."""
-        size, last = 1, len(self.counts)
+        size, last = _FIRST, len(self.counts)
         while True:
             first = last
             while first > 0 and self.counts[first - 1] == size:
@@ -54,7 +56,7 @@ class Adwin:
     def _cut(self) -> tuple[int, float] | None:
         """The first place at which old and new differ, and by how much the new is larger."""
         total, whole = sum(self.counts), sum(self.sums)
-        if total < 2 * _LEAST:
+        if len(self.counts) < 2:
             return None
         mean = whole / total
         scale = math.log(2.0 * math.log(total) / self.delta)
@@ -62,8 +64,8 @@ class Adwin:
         for place, (size, value) in enumerate(zip(self.counts, self.sums, strict=True), 1):
             count, amount = count + size, amount + value
             rest = total - count
-            if count < _LEAST or rest < _LEAST:
-                continue
+            if not rest:
+                break
             harmonic = 1.0 / count + 1.0 / rest
             bound = math.sqrt(2 * harmonic * mean * (1 - mean) * scale) + 2 / 3 * harmonic * scale
             rise = (whole - amount) / rest - amount / count
@@ -72,11 +74,11 @@ class Adwin:
         return None
 
     def state(self) -> Floats:
-        """(2, buckets + 1): counts and sums; the first column is how many numbers came."""
-        return np.array([[self.seen, *self.counts], [0.0, *self.sums]])
+        """(2, buckets + 1): counts and sums; the first column is the bucket being filled."""
+        return np.array([[self.count, *self.counts], [self.total, *self.sums]])
 
     def load_state(self, state: Floats) -> None:
         """Take back what `state` gave."""
-        self.seen = int(state[0, 0])
+        self.count, self.total = int(state[0, 0]), float(state[1, 0])
         self.counts = [int(count) for count in state[0, 1:]]
         self.sums = [float(value) for value in state[1, 1:]]

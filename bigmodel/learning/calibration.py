@@ -7,11 +7,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from bigmodel.learning.arrays import Floats, Ints, log_softmax
+from bigmodel.learning.arrays import FLOOR, Floats, Ints, log_softmax
 
 __all__ = ["Calibration"]
 
-_LEAST, _GREATEST = 0.2, 5.0
+_LEAST, _GREATEST = 0.1, 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,6 @@ class Calibration:
         """After the labels (n,) of rows whose uncalibrated answers were (n, K)."""
         p = np.exp(self.answer(log_p))
         slope = (p * log_p).sum(axis=1) - log_p[np.arange(len(labels)), labels]
-        step = self.lr * self.sharpness * float(np.clip(slope, -2.0, 2.0).sum())
+        step = self.lr * self.sharpness * float(np.clip(slope, FLOOR, -FLOOR).sum())
         moved = math.exp(math.log(self.sharpness) - step / math.sqrt(len(labels)))
         return replace(self, sharpness=min(_GREATEST, max(_LEAST, moved)))

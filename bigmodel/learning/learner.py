@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from bigmodel.errors import UserError
 from bigmodel.learning.adwin import Adwin
 from bigmodel.learning.arrays import FLOOR, State, prefixed, under
-from bigmodel.learning.experts import Expert, Frozen, ReplayMLPs, Shape
+from bigmodel.learning.challengers import Challengers
+from bigmodel.learning.experts import Expert, Frozen, RecentLabels, ReplayMLPs, Shape
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.lift import Features
 from bigmodel.learning.memo import Memos
@@ -21,7 +22,7 @@ from bigmodel.learning.pending import Pending
 from bigmodel.learning.prequential import Prequential
 from bigmodel.learning.settings import Learning
 from bigmodel.learning.sieve import Sieve, losses_of
-from bigmodel.learning.snapshot import Snapshot
+from bigmodel.learning.snapshot import LAGS, Snapshot
 
 
 class Events(NamedTuple):
@@ -75,12 +76,14 @@ class Learner:
             mixer=settings.mixer.started(len(taken)),
             calibration=settings.calibration,
             history=np.zeros(0, dtype=np.int64 if classes else np.float64),
+            lags=LAGS if any(isinstance(e, RecentLabels) for e in taken.values()) else 1,
         )
         self.shape = Shape(classes, 0, 0, 0, 0)
         self.adwin = Adwin(settings.drift.delta) if settings.drift else None
         self.sieve = Sieve.of(settings.guard, settings.seed)
         self.quality = Prequential()
         self.pending = Pending.of(layout.width, self.live.history)
+        self.challengers = Challengers(settings.challenging)
         self._frozen = [isinstance(expert, Frozen) for expert in taken.values()].index(True)
 
     def warm(self, rows: NDArray[np.float32], labels: NDArray[Any], *, fit: int) -> None:
@@ -98,6 +101,7 @@ class Learner:
             expert.start(self.shape)
             if isinstance(expert, ReplayMLPs):
                 expert.warm(features, labels[:fit])
+        self.challengers.start(self.shape)
         size = max(16, self.settings.block)
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
@@ -152,6 +156,9 @@ class Learner:
         memos, labels = events.memos, events.labels
         features = live.features(memos.rows, memos.seen)
         after, drifted = self._mixed(live, events, features) if mixes else (live, False)
+        if len(self.challengers):
+            mixture = live.mixed(live.votes(features))
+            self.challengers.judge(features, mixture, labels, live.classes)
         experts = [expert.copy() for expert in live.experts]
         if drifted and self.settings.drift:
             for expert in experts:
@@ -229,6 +236,7 @@ class Learner:
         experts = [expert.copy() for expert in self.live.experts]
         for expert in experts:
             expert.start(self.shape)
+        self.challengers.start(self.shape)
         lift = replace(self.live.lift)
         lift.load_state(under("lift", state), self.layout)
         live = replace(self.live, lift=lift, experts=tuple(experts), classes=self.shape.classes)

@@ -58,8 +58,8 @@ class Update:
 class Learning:
     """The dynamic half's settings. `experts` by name, null takes one out.
 
-    The frozen network has to be one of them. `block` is the number of labels after which the
-    slower experts learn, and a new version is judged.
+    The frozen network has to be one of them. `challengers` learn in the shadow. `block` is the
+    number of labels after which the slower experts learn, and a new version is judged.
     """
 
     experts: Mapping[str, Expert | None]
@@ -69,6 +69,7 @@ class Learning:
     drift: Drift | None = field(default_factory=Drift)
     guard: Guard = field(default_factory=Guard)
     update: Update = field(default_factory=Update)
+    challengers: Mapping[str, Expert | None] = field(default_factory=dict)
     block: Annotated[int, Gt(0)] = 16
     seed: Annotated[int, Ge(0)] = 0
 
@@ -83,6 +84,11 @@ class Learning:
     def taken(self) -> dict[str, Expert]:
         """The experts that are there."""
         return {name: expert for name, expert in self.experts.items() if expert is not None}
+
+    @property
+    def challenging(self) -> dict[str, Expert]:
+        """The challengers that are there."""
+        return {name: expert for name, expert in self.challengers.items() if expert is not None}
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, each object with its class under `kind`."""

@@ -21,7 +21,8 @@ _HISTORY = 4096  # labels that are kept, for rows that were answered so many lab
 class Snapshot:
     """Version `version`, after `labels` labels; `history` (m,) are the last of them.
 
-    `names` are those of the experts; `classes` is 0 for a regression.
+    `names` are those of the experts, `lags` is how many known labels they read; `classes` is 0
+    for a regression.
     """
 
     version: int
@@ -33,6 +34,7 @@ class Snapshot:
     mixer: Mixer
     calibration: Calibration
     history: NDArray[Any]
+    lags: int = LAGS
 
     def answer(self, rows: NDArray[np.float32]) -> tuple[Floats, Memos]:
         """Log probabilities (n, K), or standardised values (n, 1), and what to log of them."""
@@ -58,11 +60,11 @@ class Snapshot:
         return self.calibration.answer(answer) if self.classes else answer
 
     def _known(self, seen: Ints) -> Ints:
-        """The labels that were known after `seen` (n,) labels: (n, LAGS), newest first, -1 none."""
+        """The labels that were known after `seen` (n,) labels: (n, lags), newest first, -1 none."""
         held = len(self.history)
         if not self.classes or not held:
-            return np.full((len(seen), LAGS), -1)
-        places = (seen - 1 - self.labels + held)[:, None] - np.arange(LAGS)
+            return np.full((len(seen), self.lags), -1)
+        places = (seen - 1 - self.labels + held)[:, None] - np.arange(self.lags)
         inside = (places >= 0) & (places < held)
         return np.where(inside, self.history[np.clip(places, 0, held - 1)], -1)
 

@@ -12,7 +12,7 @@ from bigmodel.learning.arrays import State
 __all__ = ["SourceCap"]
 
 _WINDOW = 500  # labels: a source that gave none of them is not active
-_SHARE = 3.0  # a source may have so many times its fair share
+_SHARE = 2.0  # a source may have so many times its fair share
 _MOST = 4096  # sources that are remembered
 
 
@@ -21,7 +21,7 @@ class SourceCap:
     """Each source has a weight that fades by `decay` per label and grows by 1 with its own labels.
 
     At `cap` its labels are dropped: in the long run it has at most cap * (1 - decay) of them all,
-    or three times its fair share where there are few sources; a single one is not limited.
+    or twice its fair share where there are few sources; a single one is not limited.
     """
 
     cap: Annotated[float, Gt(0)] = 4.0

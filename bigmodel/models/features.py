@@ -1,12 +1,15 @@
 """A trained network opened up: its outputs and the features that they are made of, side by side."""
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from bigmodel.data.batch import Batch, reads
+
+Calls = Callable[..., Tensor]
 
 
 class Opened(nn.Module):
@@ -25,14 +28,21 @@ class Opened(nn.Module):
         if not has_features(self.network):
             output: Tensor = self.network(*inputs)
             return output
-        features = self.network.features(*inputs)
-        output = self.network.head(features) if self.through_head else self.network(*inputs)
+        extract, head = cast(Calls, self.network.features), cast(Calls, self.network.head)
+        features = extract(*inputs)
+        output = head(features) if self.through_head else self.network(*inputs)
         return torch.cat([output, features], dim=1)
 
 
 def has_features(network: nn.Module) -> bool:
     """Whether the network says what its linear head gets, one vector a row."""
     return hasattr(network, "features") and isinstance(getattr(network, "head", None), nn.Linear)
+
+
+def width(network: nn.Module) -> int:
+    """How many features there are, 0 for none."""
+    head = getattr(network, "head", None)
+    return head.in_features if has_features(network) and isinstance(head, nn.Linear) else 0
 
 
 def opened(network: nn.Module, sample: Batch) -> Opened:
@@ -46,8 +56,8 @@ def opened(network: nn.Module, sample: Batch) -> Opened:
     if has_features(network):
         inputs = [sample.inputs[name] for name in reads(network)]
         with torch.no_grad():
-            whole = network(*inputs)
-            through = torch.allclose(whole, network.head(network.features(*inputs)), atol=1e-5)
+            extract, head = cast(Calls, network.features), cast(Calls, network.head)
+            through = torch.allclose(network(*inputs), head(extract(*inputs)), atol=1e-5)
     forward: Any = type("Opened", (Opened,), {"forward": lambda s, *x: Opened.forward(s, *x)})
     forward.forward.__signature__ = inspect.signature(type(network).forward)
     made: Opened = forward(network, through).eval()

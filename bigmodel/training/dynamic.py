@@ -23,7 +23,7 @@ from bigmodel.learning.learner import Learner
 from bigmodel.learning.prequential import Prequential
 from bigmodel.learning.settings import Learning
 from bigmodel.learning.streaming import Trace, follow
-from bigmodel.models.features import has_features, opened
+from bigmodel.models.features import opened, width
 from bigmodel.models.task import Task
 from bigmodel.training.served import Served
 
@@ -90,11 +90,10 @@ def _engine(learning: Learning, model: Task, data: TableData) -> tuple[LiveEngin
     first = torch.from_numpy(data.prepared.rows(TRAIN)[:32])
     network = opened(model.network, data.tensors().rows(first))
     onnx = to_onnx(network, data.spec)
-    hidden = model.network.head.in_features if has_features(model.network) else 0
     columns = Columns(data.spec.n_numeric, tuple(data.spec.cardinalities))
     outputs = data.spec.n_outputs
     task: Any = "classification" if model.classifies else "regression"
-    layout = Layout(outputs, int(hidden), columns.width, task)
+    layout = Layout(outputs, width(model.network), columns.width, task)
     learner = Learner(learning, layout, outputs if model.classifies else 0)
     return LiveEngine(Engine(onnx, "the network to be served"), learner, columns), onnx
 

@@ -114,7 +114,7 @@ class Journal:
     def _events(self, which: str, values: Sequence[int]) -> tuple[list[int], list[Event]]:
         columns = "seq, id, memo, label, source, audited"
         rows = self._db.execute(f"select {columns} from events where {which}", values).fetchall()
-        return [row[0] for row in rows], [Event(*row[1:5], bool(row[5])) for row in rows]
+        return [row[0] for row in rows], [_event(*row[1:]) for row in rows]
 
     def add(self, version: Version) -> None:
         """Keep a version. Raises sqlite3.IntegrityError when there is one of this number."""
@@ -147,3 +147,7 @@ class Journal:
             "select count(*) from events where seq > ?", (self.learnt(),)
         ).fetchone()
         return int(count)
+
+
+def _event(key: str, memo: bytes, label: float, source: str, audited: int) -> Event:
+    return Event(key, memo, label, source, bool(audited))
