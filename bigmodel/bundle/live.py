@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from bigmodel.bundle.engine import Engine
+from bigmodel.bundle.members import LEARNER
 from bigmodel.data.encoder import Encoded
 from bigmodel.errors import UserError
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.learner import Learner
 from bigmodel.learning.settings import Learning
 
-SETTINGS, STATE = "learner.json", "learner.safetensors"
+STATE = "learner.safetensors"
 _WIDE, _MOST = 16, 64  # categories of a column that become columns themselves; of all of them
 
 
@@ -84,13 +85,13 @@ def to_files(learner: Learner, columns: Columns) -> dict[str, bytes]:
         "columns": columns._asdict(),
     }
     state = {name: np.ascontiguousarray(array) for name, array in learner.state().items()}
-    return {SETTINGS: (json.dumps(content, indent=1) + "\n").encode(), STATE: save(state)}
+    return {LEARNER: (json.dumps(content, indent=1) + "\n").encode(), STATE: save(state)}
 
 
 def from_files(files: Mapping[str, bytes], engine: Engine, place: str) -> LiveEngine:
     """The engine of these files. Raises UserError, naming `place`, when they are another's."""
     try:
-        content: dict[str, Any] = json.loads(files[SETTINGS])
+        content: dict[str, Any] = json.loads(files[LEARNER])
         settings = Learning.from_json(content["settings"])
         learner = Learner(settings, Layout(**content["layout"]), int(content["classes"]))
         learner.load_state(load(files[STATE]))

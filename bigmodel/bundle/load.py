@@ -15,8 +15,8 @@ from safetensors.numpy import load as load_arrays
 from bigmodel.bundle import archive, golden
 from bigmodel.bundle.archive import Archive
 from bigmodel.bundle.engine import Engine
-from bigmodel.bundle.live import SETTINGS, from_files
 from bigmodel.bundle.manifest import Manifest
+from bigmodel.bundle.members import LEARNER
 from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.bundle.sessions import ENGINES
 from bigmodel.data.encoder import Encoder
@@ -117,7 +117,9 @@ def open_archive(content: Archive, threads: int | None = None) -> Bundle:
     arrays = content.part("preprocess.safetensors", load_arrays)
     place = f"{path}: model.onnx"
     engine = Engine(content.part("model.onnx", bytes), place, threads, manifest.engine)
-    if SETTINGS in content.files:
+    if LEARNER in content.files:
+        from bigmodel.bundle.live import from_files  # with scipy, which no other bundle needs
+
         engine = from_files(content.files, engine, str(path))
     bundle = Bundle(
         path,

@@ -10,6 +10,7 @@ from pathlib import Path
 from bigmodel.errors import UserError
 
 MAX_SIZE = 2 << 30  # bytes of a whole bundle, unpacked; an ONNX file cannot be larger either
+LEARNER = "learner.json"  # stands in a bundle that keeps learning
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")  # no folders, nothing hidden
 
 

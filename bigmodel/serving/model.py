@@ -3,22 +3,24 @@
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from bigmodel.bundle import archive
-from bigmodel.bundle.live import LiveEngine
 from bigmodel.bundle.load import open_archive
+from bigmodel.bundle.members import LEARNER
 from bigmodel.serving import example, names
 from bigmodel.serving.answers import Answering, Answers
 from bigmodel.serving.executor import Executor, Mode, Network, mode_of
-from bigmodel.serving.living.answering import LiveAnswering
 from bigmodel.serving.living.home import Home
-from bigmodel.serving.living.living import Living
 from bigmodel.serving.outputs import Outputs
 from bigmodel.serving.parameters import Declared, Parameters
 from bigmodel.serving.rows import Batch, Reader
+
+if TYPE_CHECKING:
+    from bigmodel.serving.living.answering import LiveAnswering
+    from bigmodel.serving.living.living import Living
 
 _ROUNDS, _ROWS = 15, 32  # of the measurement
 
@@ -56,10 +58,10 @@ class Model:
         self.outputs = Outputs(self.schema.target)
         self._engine: Network = bundle.engine
         self.living: Living | None = None
-        if home is not None and isinstance(bundle.engine, LiveEngine):
+        if home is not None and LEARNER in content.files:
             self.living = home.open(self.name, self.version, bundle.engine)
             self._engine = self.living
-            self._answering = LiveAnswering(self._answering, self.living)
+            self._answering = home.answering(self._answering, self.living)
         self.example = example.row_of(self.schema, tuple(self.reader.needed))
         self.seconds, row_seconds = self._measured()
         chosen = mode_of(self.seconds) if mode == "auto" else mode

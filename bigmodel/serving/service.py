@@ -1,6 +1,7 @@
 """What the handlers of one service share."""
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from bigmodel.serving.beat import Beat
 from bigmodel.serving.collect import Collector
@@ -8,12 +9,14 @@ from bigmodel.serving.errors import ApiError
 from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
 from bigmodel.serving.http import Request
-from bigmodel.serving.living.living import Living
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
 from bigmodel.serving.settings import Serving
 from bigmodel.serving.slot import Slot
+
+if TYPE_CHECKING:
+    from bigmodel.serving.living.living import Living
 
 
 class Service:
@@ -56,7 +59,7 @@ class Service:
         self.collector.close()
         self.log.close()
 
-    def learners(self) -> Iterator[tuple[str, Living]]:
+    def learners(self) -> "Iterator[tuple[str, Living]]":
         """The models that keep learning, by name."""
         for name, slot in list(self.slots.items()):
             for model in slot.versions:

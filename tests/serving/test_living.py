@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 
 import httpx
+import pytest
 from live_service import (
     FEEDBACK,
     after,
@@ -20,6 +21,7 @@ from live_service import (
     until,
 )
 
+from bigmodel.errors import UserError
 from bigmodel.replay import replay
 
 UNKNOWN = "0" * 24 + "-0"
@@ -93,7 +95,7 @@ def stored(state):
 
 def test_killed_again_and_again_it_loses_nothing_and_goes_on(live_bundle, tmp_path, capsys):
     acknowledged = set()
-    for kill in range(3):
+    for kill in range(2):
         with served(live_bundle, tmp_path) as (server, client):
             ending = threading.Timer(
                 0.3 + 0.2 * kill, os.kill, (server.process.pid, signal.SIGKILL)
@@ -154,6 +156,8 @@ def test_back_to_an_earlier_version(live_bundle, tmp_path):
         missing = client.post(path, json={"learned": 10**6})
         assert (missing.status_code, missing.json()["error"]["code"]) == (409, "refused")
         assert client.post(path, json={"learned": "1"}).status_code == 422
+        with pytest.raises(UserError, match="a service learns from it"):
+            replay(bundle=str(live_bundle), log=str(log_of(tmp_path)), rollback=number(first))
         content, body = ask(client, table(8, turned=True))  # and it goes on learning
         client.post(FEEDBACK, json=body)
         until(lambda: number(ask(client, probe)[0]) > answer.json()["learned"])

@@ -1,20 +1,22 @@
 """What a model that keeps learning tells of itself: to people in short, to Prometheus in full."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bigmodel.serving.living.living import Living
+if TYPE_CHECKING:
+    from bigmodel.serving.living.living import Living
+
 
 _LABELS = ("model", "version")
 _VERSION = 12  # characters of a version: enough to tell them apart
 
 
-def told(living: Living) -> dict[str, Any]:
+def told(living: "Living") -> dict[str, Any]:
     """In short; what only the learning process knows is null in the others."""
     leader, joins = living.leader, living.joins
     asked = sum(joins.values())
@@ -34,7 +36,7 @@ def told(living: Living) -> dict[str, Any]:
     }
 
 
-def weights(living: Living) -> dict[str, float]:
+def weights(living: "Living") -> dict[str, float]:
     """Of the experts, as the published version mixes them."""
     live = living.live
     return dict(zip(live.names, live.mixer.weights.tolist(), strict=True))
@@ -43,7 +45,7 @@ def weights(living: Living) -> dict[str, float]:
 class LearningFigures(Collector):
     """All figures of the models that keep learning, which `models` gives: (name, learner) pairs."""
 
-    def __init__(self, models: Callable[[], Iterable[tuple[str, Living]]]) -> None:
+    def __init__(self, models: "Callable[[], Iterable[tuple[str, Living]]]") -> None:
         self._models = models
 
     def collect(self) -> Iterable[Metric]:
@@ -69,7 +71,7 @@ class LearningFigures(Collector):
         return list(found.values())
 
 
-def _of_delays(living: Living, which: tuple[str, str], say: Callable[..., None]) -> None:
+def _of_delays(living: "Living", which: tuple[str, str], say: Callable[..., None]) -> None:
     if not living.delays:
         return
     for share in (0.5, 0.95):
@@ -78,7 +80,7 @@ def _of_delays(living: Living, which: tuple[str, str], say: Callable[..., None])
         say("label_delay_seconds", text, value, *which, str(share), more="quantile")
 
 
-def _of_leader(living: Living, which: tuple[str, str], say: Callable[..., None]) -> None:
+def _of_leader(living: "Living", which: tuple[str, str], say: Callable[..., None]) -> None:
     leader = living.leader
     assert leader is not None
     for name, value in dict(leader.quality).items():

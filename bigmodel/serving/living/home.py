@@ -1,11 +1,18 @@
-"""Where the learners of a service live, and whether they learn."""
+"""Where the learners of a service live, and whether they learn.
+
+What they need is imported for them alone: SciPy takes time and memory.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bigmodel.bundle.live import LiveEngine
-from bigmodel.serving.living.living import Living
+from bigmodel.serving.answers import Answering
 from bigmodel.serving.worker import Place
+
+if TYPE_CHECKING:
+    from bigmodel.serving.living.answering import LiveAnswering
+    from bigmodel.serving.living.living import Living
 
 
 @dataclass(frozen=True)
@@ -15,8 +22,17 @@ class Home:
     state: Path
     learns: bool
 
-    def open(self, name: str, version: str, engine: LiveEngine) -> Living:
-        """The model's learner as its log has it, and running. Raises BigmodelError."""
+    def open(self, name: str, version: str, engine: Any) -> "Living":
+        """The learner of a `LiveEngine`, as its log has it, and running. Raises BigmodelError."""
+        from bigmodel.serving.living.living import Living
+
         place = self.state / "learning" / name / version
         shared = Place.inherited() is not None
         return Living(version, engine, place, learns=self.learns, shared=shared)
+
+    @staticmethod
+    def answering(answering: Answering, living: "Living") -> "LiveAnswering":
+        """What makes its answers."""
+        from bigmodel.serving.living.answering import LiveAnswering
+
+        return LiveAnswering(answering, living)

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from bigmodel.errors import BigmodelError, UserError
+from bigmodel.files import WriteError
 from bigmodel.learning.journal.keeper import Keeper, Log
 from bigmodel.learning.learner import Learner, Report
 from bigmodel.learning.snapshot import Snapshot
@@ -49,7 +50,8 @@ class Leader:
     def step(self) -> bool:
         """Do what is to be done next; False when there was nothing.
 
-        Raises sqlite3.Error when the disk refuses: nothing is lost, the next step tries again.
+        Raises sqlite3.Error or WriteError when the disk refuses: nothing is lost, the next step
+        tries again.
         """
         if self._behind:
             newest = self._keeper.journal.newest()
@@ -64,7 +66,7 @@ class Leader:
             return False
         try:
             report = self._keeper.step(self._most)
-        except sqlite3.Error:
+        except (sqlite3.Error, WriteError):
             self._behind = True
             raise
         if report is None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bigmodel.bundle.live import LiveEngine
 from bigmodel.data.encoder import Encoded
 from bigmodel.errors import BigmodelError
+from bigmodel.files import WriteError
 from bigmodel.learning.journal.lock import Lock
 from bigmodel.learning.snapshot import Snapshot
 from bigmodel.serving.living.appender import Appender
@@ -88,7 +89,7 @@ class Living:
         while not self._ended.is_set():
             try:
                 pause = self._turn()
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, WriteError) as error:
                 self._say(f"the disk refuses: {error}")
                 pause = _PATIENCE
             except BigmodelError as error:

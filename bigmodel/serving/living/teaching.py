@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -16,9 +16,11 @@ from bigmodel.learning.journal.store import Event
 from bigmodel.learning.memo import Memos
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.living.appender import Full
-from bigmodel.serving.living.living import Living
 from bigmodel.serving.store import Label, Memory
 from bigmodel.serving.writer import Writer, refused
+
+if TYPE_CHECKING:
+    from bigmodel.serving.living.living import Living
 
 _LATE = 0.25  # seconds until what another worker has answered is on the disk
 _STATUS = {"unknown": 404, "expired": 410}
@@ -29,7 +31,7 @@ _WHY = {
 
 
 async def teach(
-    writer: Writer, learners: Mapping[str, Living], given: Sequence[Label], target: Target
+    writer: Writer, learners: "Mapping[str, Living]", given: Sequence[Label], target: Target
 ) -> dict[str, Any]:
     """Put labels that are stored into the logs of the learners, by version, that have answered.
 
@@ -70,7 +72,7 @@ async def _remembered(writer: Writer, given: Sequence[Label]) -> list[Memory | N
     return [memories.get(label.request) for label in given]
 
 
-def _refusal(label: Label, memory: Memory | None, living: Living | None) -> str | None:
+def _refusal(label: Label, memory: Memory | None, living: "Living | None") -> str | None:
     """Why a label cannot be learnt from; None when it can."""
     if memory is None:
         return "unknown"
@@ -99,7 +101,7 @@ def _event(label: Label, memory: Memory, target: Target) -> Event:
     return Event(f"{label.request}-{label.row}", _memo(label, memory), float(code), label.key)
 
 
-async def _append(living: Living, events: Sequence[Event]) -> list[bool]:
+async def _append(living: "Living", events: Sequence[Event]) -> list[bool]:
     try:
         return await living.appender.append(events)
     except Full:
