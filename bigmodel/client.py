@@ -60,11 +60,15 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of feedback: labels that were new, known before, and that met a prediction."""
+    """What became of feedback: labels that were new, known before, and that met a prediction.
+
+    Of a model that keeps learning, `learning` says how many are learnt, and why others are not.
+    """
 
     stored: int
     known: int
     joined: int
+    learning: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

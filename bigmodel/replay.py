@@ -32,6 +32,7 @@ def replay(
     from bigmodel.bundle.live import LiveEngine
     from bigmodel.bundle.load import load
     from bigmodel.learning.journal.keeper import Keeper
+    from bigmodel.learning.journal.lock import Lock
     from bigmodel.learning.journal.store import NAME
 
     opened = load(bundle)
@@ -39,14 +40,23 @@ def replay(
         raise UserError(f"bundle={bundle}: it does not keep learning; train with learning=full")
     if not (Path(log) / NAME).is_file():
         raise UserError(f"log={log}: there is no {NAME} in it")
-    keeper = Keeper(opened.engine.learner, Path(log), opened.manifest.version)
-    newest = keeper.learner.live.version
-    if rollback is not None:
-        number = keeper.rollback(rollback)
-        print(f"{log}: version {number} is version {rollback} again")
-        return number
-    keeper.rebuild(newest if version is None else version, print)
-    return keeper.learner.live.version
+    lock = Lock(Path(log))
+    try:
+        if rollback is not None and not lock.take():
+            raise UserError(
+                f"log={log}: a service learns from it; ask that one to go back "
+                "(POST /v1/admin/models/NAME/rollback), or end it"
+            )
+        keeper = Keeper(opened.engine.learner, Path(log), opened.manifest.version)
+        newest = keeper.learner.live.version
+        if rollback is not None:
+            number = keeper.rollback(rollback)
+            print(f"{log}: version {number} is version {rollback} again")
+            return number
+        keeper.rebuild(newest if version is None else version, print)
+        return keeper.learner.live.version
+    finally:
+        lock.release()
 
 
 def main(argv: list[str]) -> int:

@@ -32,7 +32,8 @@ takes up changed settings and bundles without a lost request.
   serving.auth          keys by default: on this machine's own address anybody may ask until a
                         first key is made (`bigmodel keys add`); any other address needs one.
                         none: whoever reaches the port may ask
-  serving.state         the directory for keys and records
+  serving.state         the directory for keys, records and what was learnt
+  serving.learn         false: a model that keeps learning stays as it is; true by default
   serving.tls           certificate=FILE key=FILE client_ca=FILE, in PEM: serving.tls.key=FILE ...
   serving.limits        body_bytes, rows, connections, ...: what a request may take
   serving.room          in_flight, deadline_seconds: what is refused at once when all is busy
@@ -70,6 +71,7 @@ def serve(
     with _extra():
         from bigmodel.serving.app import App
         from bigmodel.serving.assemble import assemble
+        from bigmodel.serving.living.home import Home
         from bigmodel.serving.model import Model
         from bigmodel.serving.registry.catalog import open_registry
         from bigmodel.serving.server import run
@@ -87,7 +89,12 @@ def serve(
         service = assemble(serving, registry=open_registry(str(registry)), threads=threads)
     else:
         model = Model(
-            bundle, name=name, threads=threads, mode=serving.executor, waiting=serving.waiting
+            bundle,
+            name=name,
+            threads=threads,
+            mode=serving.executor,
+            waiting=serving.waiting,
+            learners=Home(Path(serving.state), serving.learn),
         )
         service = assemble(serving, [model])
     run(App(service), serving)

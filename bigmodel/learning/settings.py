@@ -17,7 +17,7 @@ from bigmodel.learning.mixer import Mixer
 from bigmodel.learning.quarantine import Quarantine
 from bigmodel.learning.source_cap import SourceCap
 
-__all__ = ["Drift", "Guard", "Learning"]
+__all__ = ["Drift", "Guard", "Learning", "Update"]
 
 
 @dataclass(kw_only=True)
@@ -38,6 +38,23 @@ class Guard:
 
 
 @dataclass(kw_only=True)
+class Update:
+    """How a service learns: `most` labels in a block; none waits longer than `max_wait_ms`.
+
+    A label is learnt when it comes `max_delay_hours` after its prediction at the latest: so long
+    the features are kept. Above `waiting` labels that are not learnt yet, callers are told to wait.
+    The state is written every `snapshot_every` blocks, and `keep` of these files are kept.
+    """
+
+    most: Annotated[int, Gt(0)] = 64
+    max_wait_ms: Annotated[float, Gt(0)] = 50.0
+    max_delay_hours: Annotated[float, Gt(0)] = 720.0
+    waiting: Annotated[int, Gt(0)] = 100_000
+    snapshot_every: Annotated[int, Gt(0)] = 500
+    keep: Annotated[int, Gt(0)] = 5
+
+
+@dataclass(kw_only=True)
 class Learning:
     """The dynamic half's settings. `experts` by name, null takes one out.
 
@@ -51,6 +68,7 @@ class Learning:
     calibration: Calibration = field(default_factory=Calibration)
     drift: Drift | None = field(default_factory=Drift)
     guard: Guard = field(default_factory=Guard)
+    update: Update = field(default_factory=Update)
     challengers: Mapping[str, Expert | None] = field(default_factory=dict)
     block: Annotated[int, Gt(0)] = 16
     seed: Annotated[int, Ge(0)] = 0
@@ -87,7 +105,7 @@ class Learning:
 
 def _kinds() -> dict[str, type]:
     """The classes that settings may hold, by name: those of this room and no others."""
-    parts: tuple[type, ...] = (Learning, Guard, Drift, Mixer, GaussianMixer, Lift)
+    parts: tuple[type, ...] = (Learning, Guard, Drift, Update, Mixer, GaussianMixer, Lift)
     found = {kind.__name__: kind for kind in (*parts, Anchor, Calibration, Quarantine, SourceCap)}
     todo = list(Expert.__subclasses__())
     while todo:

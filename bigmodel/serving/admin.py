@@ -15,6 +15,7 @@ from bigmodel.errors import BigmodelError, UserError
 from bigmodel.serving.errors import ApiError, invalid
 from bigmodel.serving.follower import Follower
 from bigmodel.serving.http import Request, Response, json, loads
+from bigmodel.serving.living import learned
 from bigmodel.serving.registry.state import State
 from bigmodel.serving.service import Service
 
@@ -35,9 +36,10 @@ async def promote(service: Service, request: Request) -> Response:
 
 
 async def rollback(service: Service, request: Request) -> Response:
-    """`{"reason"}`: the stable version before answers again."""
-    name = request.arguments["name"]
-    content = _content(request, ("reason",))
+    """`{"reason"}`: the stable version before answers again; `{"learned": N}`: what was learnt."""
+    name, content = request.arguments["name"], _content(request, ("reason", "learned"))
+    if "learned" in content:
+        return await learned.rollback(service, request, content["learned"])
     reason = _reason(content, request, "rolled back")
     state = await _read(service, name)
     before = state.previous[-1:]

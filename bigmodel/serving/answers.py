@@ -8,9 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigmodel.data.schema import Target
+from bigmodel.learning.memo import Memos
 from bigmodel.serving import records
 from bigmodel.serving.parameters import Parameters
 from bigmodel.serving.rows import Batch
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Of a model that keeps learning: the `version` that answered, and what to keep of the rows.
+
+    `memos` is None where nothing is learnt any more.
+    """
+
+    version: str
+    memos: Memos | None
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,7 @@ class Answers:
     predictions: list[Any]
     probabilities: NDArray[np.float64] | None
     parameters: Parameters
+    learned: Learned | None = None
 
     def objects(self) -> list[dict[str, Any]]:
         """One JSON object a row: `prediction`, and `probabilities` by class."""

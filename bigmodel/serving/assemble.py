@@ -13,6 +13,7 @@ from bigmodel.serving.collect import Collector
 from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
 from bigmodel.serving.limits import Limits
+from bigmodel.serving.living.figures import LearningFigures
 from bigmodel.serving.loader import Loader
 from bigmodel.serving.logs import Log
 from bigmodel.serving.metrics import Metrics
@@ -66,6 +67,7 @@ def assemble(
     service = Service(
         settings, slots, follower, quality, guard, collector, metrics, log, beat, monitor
     )
+    metrics.add(LearningFigures(service.learners))
     metrics.follow("ready", lambda: float(not service.draining))
     return service
 

@@ -142,7 +142,7 @@ class Capacity:
         if self._limit is None or not self._base:
             return
         budget = self._limit - self._base
-        pinned = sum(one.bytes for one in list(self._held) if one.name in self._pinned)
+        pinned = sum(one.bytes for one in list(self._held) if self._stays(one))
         if name in self._pinned:
             pinned = 0
         if need > budget - pinned:
@@ -156,6 +156,9 @@ class Capacity:
         else:
             asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    def _stays(self, resident: Resident) -> bool:
+        return resident.stays or resident.name in self._pinned
+
     async def _evict(self, need: int, moment: int, budget: int) -> None:
         """In the event loop: nobody can begin to use a network while it is freed."""
         assert self._limit is not None
@@ -164,7 +167,7 @@ class Capacity:
             counted = self.bytes + need <= budget
             if counted and memory.resident() + moment <= _MOMENT * self._limit:
                 return
-            free = [r for r in self._held if r.loaded and r.idle and r.name not in self._pinned]
+            free = [r for r in self._held if r.loaded and r.idle and not self._stays(r)]
             if free:
                 victim = min(free, key=lambda one: one.used)
                 victim.free()

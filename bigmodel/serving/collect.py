@@ -10,11 +10,13 @@ import orjson
 
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
+from bigmodel.learning.memo import Memos
 from bigmodel.serving import labels
-from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import Request
-from bigmodel.serving.store import Predictions
-from bigmodel.serving.writer import Watcher, Writer
+from bigmodel.serving.living.teaching import teach
+from bigmodel.serving.slot import Slot
+from bigmodel.serving.store import Memory, Predictions
+from bigmodel.serving.writer import Watcher, Writer, refused
 
 Rows = Callable[[Collection[str]], bytes]  # as `records` keeps them, without these columns
 Answered = Callable[[], bytes]
@@ -80,11 +82,19 @@ class Collector:
         hidden = self._hidden[model.version]
         self._writer.keep(lambda: Predictions(*head, rows(hidden), answers()), count)
 
-    async def feedback(self, request: Request, content: Any) -> dict[str, int]:
+    def remember(self, request: Request, name: str, memos: Memos) -> None:
+        """Keep what the labels of these rows are learnt with, all of it: never waiting."""
+        model, now = request.model, time.time()
+        expires = now + 3600 * model.living.update.max_delay_hours
+        head, count = (name, now, expires, model.name, model.version), len(memos.rows)
+        self._writer.keep(lambda: Memory(*head, count, b"".join(memos.packed())), count)
+
+    async def feedback(self, request: Request, content: Any, slot: Slot) -> dict[str, Any]:
         """Store the feedback on `request.model` that a body's JSON `content` holds.
 
         Comes back when it is on the disk, with how many labels were new (`stored`), how many were
-        there before (`known`), and for how many of all the prediction is stored (`joined`).
+        there before (`known`), and for how many of all the prediction is stored (`joined`); where
+        a version in `slot` keeps learning, what becomes of the labels there (see `teach`).
         Raises ApiError: 422 when it is no feedback, 409 when another label was there, 507 when
         the disk refuses.
         """
@@ -95,20 +105,17 @@ class Collector:
             outcomes = await self._writer.now(lambda store: store.add_labels(given))
         except sqlite3.Error as error:
             self._watcher.collected("label", "refused", len(given))
-            raise _refused(error) from error
+            raise refused(error) from error
         for position, (outcome, _) in enumerate(outcomes):
             if outcome in ("conflict", "foreign"):
                 raise labels.refusal(outcome, content, position)
         self._watcher.collected("label", "stored", len(outcomes))
-        return {
+        told: dict[str, Any] = {
             "stored": sum(outcome == "new" for outcome, _ in outcomes),
             "known": sum(outcome == "known" for outcome, _ in outcomes),
             "joined": sum(joined for _, joined in outcomes),
         }
-
-
-def _refused(error: sqlite3.Error) -> ApiError:
-    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
-        again = ((b"retry-after", b"1"),)
-        return ApiError(503, "store_busy", "nothing was stored: try again in 1 s", headers=again)
-    return ApiError(507, "store_full", "nothing was stored: the service's disk refuses")
+        learners = {m.version: m.living for m in slot.versions if m.living is not None}
+        if learners:
+            told["learning"] = await teach(self._writer, learners, given, target)
+        return told

@@ -24,6 +24,13 @@ Read = Callable[[], Batch]  # checks and encodes the rows
 Finish = Callable[[Batch, NDArray[np.float32]], Answers]
 Steps = tuple[Read, Finish]
 
+
+class Network(Protocol):
+    """What runs encoded rows."""
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]: ...  # noqa: D102
+
+
 INLINE, QUEUE = 0.0003, 0.002  # seconds of one row, up to which a mode is the best
 _TOGETHER = 256  # rows in a run: more would make the first of them wait
 
@@ -35,13 +42,6 @@ def mode_of(seconds: float) -> Mode:
     return "queue" if seconds <= QUEUE else "threads"
 
 
-class Runs(Protocol):
-    """A network."""
-
-    def run(self, encoded: Encoded) -> NDArray[np.float32]:
-        """Its output for these rows, (n, n_outputs)."""
-
-
 class Executor:
     """Runs the work of one model: check, encode, network, answer.
 
@@ -49,7 +49,7 @@ class Executor:
     than `QUEUE` goes to the threads in any mode. At most `waiting` requests wait for these.
     """
 
-    def __init__(self, engine: Runs, mode: Mode, row_seconds: float, waiting: int) -> None:
+    def __init__(self, engine: Network, mode: Mode, row_seconds: float, waiting: int) -> None:
         self.mode = mode
         self._engine = engine
         self._most_rows = 0 if mode == "threads" else max(1, int(QUEUE / max(row_seconds, 1e-9)))
@@ -102,7 +102,7 @@ class Executor:
 class Queue:
     """Batches without waiting: what comes within one turn of the loop runs together."""
 
-    def __init__(self, engine: Runs) -> None:
+    def __init__(self, engine: Network) -> None:
         self._engine = engine
         self._waiting: list[tuple[Encoded, asyncio.Future[NDArray[np.float32]]]] = []
 

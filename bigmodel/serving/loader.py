@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
 from bigmodel.serving.capacity import Capacity
+from bigmodel.serving.living.home import Home
 from bigmodel.serving.model import Model
 from bigmodel.serving.registry.catalog import Registry
 from bigmodel.serving.registry.compatible import compatible
@@ -46,6 +48,7 @@ class Loader:
                 threads=self._threads,
                 mode=self._settings.executor,
                 waiting=self._settings.waiting,
+                learners=Home(Path(self._settings.state), self._settings.learn),
             )
 
         size = self._registry.path(name, version).stat().st_size

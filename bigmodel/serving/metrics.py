@@ -79,6 +79,10 @@ class Metrics:
         assert name in self._gauges
         self._read[name] = read
 
+    def add(self, figures: Collector) -> None:
+        """Others' figures, which are asked for when these are."""
+        self._registry.register(figures)
+
     def serves(self, model: str, version: str) -> None:
         """A version answers from now on."""
         self._models.labels(model, version[:SHORT]).set(1)

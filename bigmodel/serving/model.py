@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import orjson
@@ -11,16 +11,22 @@ from numpy.typing import NDArray
 
 from bigmodel.bundle import archive, reference
 from bigmodel.bundle.load import engine_of, open_archive
+from bigmodel.bundle.members import LEARNER
 from bigmodel.errors import UserError
 from bigmodel.serving import example, names
 from bigmodel.serving.answers import Answering, Answers
-from bigmodel.serving.executor import Executor, Mode, Runs, Steps, mode_of
+from bigmodel.serving.executor import Executor, Mode, Network, Steps, mode_of
+from bigmodel.serving.living.home import Home
 from bigmodel.serving.outputs import Outputs
 from bigmodel.serving.parameters import Declared, Parameters
 from bigmodel.serving.resident import Resident
 from bigmodel.serving.rows import Batch, Reader
 from bigmodel.serving.traffic.breaker import Breaker
 from bigmodel.serving.traffic.watched import Observer, Watched
+
+if TYPE_CHECKING:
+    from bigmodel.serving.living.answering import LiveAnswering
+    from bigmodel.serving.living.living import Living
 
 Read = Callable[[Reader], Batch]
 _ROUNDS, _ROWS = 15, 32  # of the measurement
@@ -32,7 +38,8 @@ class Model(Resident):
     `source` says where it is, now and when its network has to be loaded again. `name` is what it is
     called in paths, the bundle's own by default; `threads` are the cores for one run of the
     network; `waiting` as of `Executor`. `observer`, where there is one, is told of each request.
-    Raises as `bigmodel.load` does.
+    A bundle that keeps learning does so where there is a place for `learners`, and is not freed
+    while it may be asked. Raises as `bigmodel.load` does, BigmodelError when its log cannot be used.
     """
 
     def __init__(
@@ -43,6 +50,7 @@ class Model(Resident):
         threads: int = 1,
         mode: Literal["auto"] | Mode = "auto",
         waiting: int = 64,
+        learners: Home | None = None,
     ) -> None:
         super().__init__()
         self._source = source if callable(source) else lambda: Path(source)
@@ -63,13 +71,18 @@ class Model(Resident):
         self.parameters = Declared(post)
         self._plain = self.parameters.read(None)
         self.labels = post.labels(np.arange(len(self.schema.target.classes))).tolist()
-        self._answering = Answering(self.schema.target, self.labels)
+        self._answering: Answering | LiveAnswering = Answering(self.schema.target, self.labels)
         self.outputs = Outputs(self.schema.target)
-        self._engine: Runs | None = bundle.engine
+        self._engine: Network | None = bundle.engine
+        self.living: Living | None = None
+        if learners is not None and LEARNER in content.files:
+            self.living = learners.open(self.name, self.version, bundle.engine)
+            self._engine, self.stays = self.living, True
+            self._answering = learners.answering(self._answering, self.living)
         self.example = example.row_of(self.schema, tuple(self.reader.needed))
         self.seconds, self._row_seconds = self._measured()
         self.mode = mode_of(self.seconds) if mode == "auto" else mode
-        self.executor: Executor | None = self._executor(bundle.engine)
+        self.executor: Executor | None = self._executor(self._engine)
         self.breaker = Breaker()
         self.observer: Observer | None = None
 
@@ -139,6 +152,8 @@ class Model(Resident):
         """Let the network go."""
         if self.executor is not None:
             self.executor.close()
+        if self.living is not None:
+            self.living.close()
         self._engine = self.executor = None
 
     def reload(self) -> None:
@@ -149,7 +164,7 @@ class Model(Resident):
         engine = engine_of(content, self._threads)
         self._engine, self.executor = engine, self._executor(engine)
 
-    def _executor(self, engine: Runs) -> Executor:
+    def _executor(self, engine: Network) -> Executor:
         return Executor(engine, self.mode, self._row_seconds, self._waiting)
 
     def _measured(self) -> tuple[float, float]:

@@ -24,7 +24,10 @@ def paths(model: Model, operation: Callable[..., Node]) -> Node:
     share = {"type": "number", "minimum": 0, "maximum": 100}
     bodies = {
         "promote": ("let a version answer", {"version": _VERSION, "force": _FLAG, "reason": _TEXT}),
-        "rollback": ("let the stable version before answer again", {"reason": _TEXT}),
+        "rollback": (
+            "let the stable version before answer again, or what was learnt by then",
+            {"reason": _TEXT, "learned": {"type": "integer", "minimum": 0}},
+        ),
         "traffic": (
             "choose canary and shadow",
             {"canary": maybe, "percent": share, "shadow": maybe, "force": _FLAG},

@@ -17,9 +17,9 @@ class Home(Protocol):
 class Resident:
     """Counts who uses it; freed while nobody does, and loaded again when somebody comes.
 
-    `bytes` is what it takes in memory, `size` the bytes of its file. `home`, where there is one,
-    loads it again. `enter`, `leave`, `retire` and `free` are called in the event loop, or before
-    there is one.
+    `bytes` is what it takes in memory, `size` the bytes of its file. One that `stays` is not freed
+    as long as somebody may come. `home`, where there is one, loads it again. `enter`, `leave`,
+    `retire` and `free` are called in the event loop, or before there is one.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Resident:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.stays = False
         self.used = time.monotonic()
         self.home: Home | None = None
         self._users, self._retired = 0, False

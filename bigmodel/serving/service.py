@@ -1,7 +1,8 @@
 """What the handlers of one service share."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from bigmodel.serving.beat import Beat
 from bigmodel.serving.collect import Collector
@@ -16,6 +17,9 @@ from bigmodel.serving.monitor.monitor import Monitor
 from bigmodel.serving.settings import Serving
 from bigmodel.serving.slot import Slot
 from bigmodel.serving.traffic.quality import Quality
+
+if TYPE_CHECKING:
+    from bigmodel.serving.living.living import Living
 
 
 class Service:
@@ -62,8 +66,17 @@ class Service:
             await self._quality.close()
         await self._beat.close()
         await asyncio.to_thread(self.monitor.close)
+        for _, living in self.learners():
+            living.close()
         self.collector.close()
         self.log.close()
+
+    def learners(self) -> "Iterator[tuple[str, Living]]":
+        """The models that keep learning, by name."""
+        for name, slot in list(self.slots.items()):
+            for model in slot.versions:
+                if model.living is not None:
+                    yield name, model.living
 
     def slot(self, name: str) -> Slot:
         """The slot of a model. Raises ApiError 404."""

@@ -106,6 +106,7 @@ class Serving:
     tls: Tls
     limits: Limits
     state: str
+    learn: bool
     room: Room
     memory_limit: Count | None
     pinned: tuple[str, ...]

@@ -27,6 +27,9 @@ create table if not exists labels(
     label blob not null, primary key (request, row));
 create table if not exists versions(
     model text, version text, schema blob not null, primary key (model, version));
+create table if not exists memories(
+    id text primary key, time real not null, expires real not null, model text not null,
+    version text not null, row_count integer not null, memos blob not null);
 create table if not exists usage(
     day integer, key text, requests integer not null, primary key (day, key));
 """
@@ -50,6 +53,21 @@ class Predictions(NamedTuple):
     row_count: int
     rows: bytes
     answers: bytes
+
+
+class Memory(NamedTuple):
+    """What a model that keeps learning has to know of a request, until its labels have come.
+
+    `memos` are those of `row_count` rows, of equal size; labels are learnt until `expires`.
+    """
+
+    id: str
+    time: float
+    expires: float
+    model: str
+    version: str
+    row_count: int
+    memos: bytes
 
 
 class Label(NamedTuple):
@@ -103,6 +121,18 @@ class Store:
         for start in range(0, len(predictions), _AT_ONCE):
             part = predictions[start : start + _AT_ONCE]
             self._db.execute(_insertion(len(part)), tuple(chain.from_iterable(part)))
+
+    def add_memories(self, memories: Iterable[Memory]) -> None:
+        """Keep these, unless their ids are known."""
+        self._db.executemany(
+            "insert or ignore into memories values (?, ?, ?, ?, ?, ?, ?)", memories
+        )
+
+    def memories(self, requests: Iterable[str]) -> dict[str, Memory]:
+        """What is kept of these requests, by their ids."""
+        find = "select * from memories where id = ?"
+        found = [self._db.execute(find, (request,)).fetchone() for request in requests]
+        return {row[0]: Memory(*row) for row in found if row is not None}
 
     def add_labels(self, labels: Iterable[Label]) -> list[tuple[Outcome, bool]]:
         """Keep labels, all or, where one is refused, none of them.
@@ -158,9 +188,13 @@ class Store:
         removed = 0
         for table in ("predictions", "labels"):
             removed += self._remove(table, "time < ?", f"select rowid from {table}", oldest)
+        # twice as long as they are of use: to say so of a label that comes late
+        late = "select rowid from memories"
+        removed += self._remove("memories", "2 * expires - time < ?", late, time.time())
         while self._used() > _ROOM * self._max_bytes:
             free = "select rowid from predictions where id not in (select request from labels)"
             gone = self._remove("predictions", "true", free)
+            gone += self._remove("memories", "true", "select rowid from memories")
             removed += gone
             if not gone:
                 break

@@ -10,6 +10,7 @@ from bigmodel.serving.errors import ApiError, invalid
 from bigmodel.serving.exchange import then
 from bigmodel.serving.http import Handled, Request, Response, json, loads
 from bigmodel.serving.ids import new_id
+from bigmodel.serving.living.figures import told
 from bigmodel.serving.rows import Batch, Reader
 from bigmodel.serving.service import Service
 from bigmodel.serving.versions import listing
@@ -34,22 +35,29 @@ def predict(service: Service, request: Request) -> Handled:
             request, name, count, lambda hidden: records.dumped(rows, hidden) if hidden else body,
             lambda: predictions,
         )  # fmt: skip
-        told = {"predictions": orjson.Fragment(predictions), "model_version": model.version}
-        return json({**told, "prediction_ids": orjson.Fragment(ids.listed(name, count))})
+        version, learned = model.version, answers.learned
+        if learned is not None:
+            version = learned.version
+            if learned.memos is not None:
+                service.collector.remember(request, name, learned.memos)
+        answer = {"predictions": orjson.Fragment(predictions), "model_version": version}
+        return json({**answer, "prediction_ids": orjson.Fragment(ids.listed(name, count))})
 
     return then(model.answer(read, len(rows), parameters), respond)
 
 
 async def feedback(service: Service, request: Request) -> Response:
     """`{"prediction_id", "label"}`, or a list of such; answered when it is on the disk."""
-    request.model = service.model(request.arguments["name"])
-    return json(await service.collector.feedback(request, _content(request)))
+    slot = service.slot(request.arguments["name"])
+    request.model = slot.model
+    return json(await service.collector.feedback(request, _content(request), slot))
 
 
 async def model(service: Service, request: Request) -> Response:
     """What is served under this name."""
     model = service.model(request.arguments["name"])
     manifest = model.manifest
+    learning = {} if model.living is None else {"learning": told(model.living)}
     return json(
         {
             "name": model.name,
@@ -64,6 +72,7 @@ async def model(service: Service, request: Request) -> Response:
             "bytes": model.bytes,
             "parameters": model.parameters.schema["properties"],
             **service.slot(model.name).told(),
+            **learning,
         }
     )
 

@@ -58,7 +58,12 @@ def infer(service: Service, request: Request) -> Handled:
     def respond(answers: Answers) -> Response:
         name = new_id()
         service.collector.predicted(request, name, table.rows, table.packed, answers.packed)
-        told = {"model_name": model.name, "model_version": model.version}
+        version, learned = model.version, answers.learned
+        if learned is not None:
+            version = learned.version
+            if learned.memos is not None:
+                service.collector.remember(request, name, learned.memos)
+        told = {"model_name": model.name, "model_version": version}
         if isinstance(content.get("id"), str):
             told["id"] = content["id"]
         return model.outputs.response(told, wanted, answers, name)

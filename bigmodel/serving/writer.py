@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bigmodel.errors import BigmodelError
-from bigmodel.serving.store import Predictions, Store
+from bigmodel.serving.errors import ApiError
+from bigmodel.serving.store import Memory, Predictions, Store
 
 _AT_ONCE = 512  # jobs of one commit
 _EVERY = 0.1  # seconds for which predictions are gathered
@@ -29,7 +30,7 @@ _COMPLAIN_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 Work = Callable[[Store], Any]
-Record = Callable[[], Predictions]  # made in the writing thread, where nobody waits for it
+Record = Callable[[], Predictions | Memory]  # made in the writing thread, where nobody waits for it
 
 
 class Watcher(Protocol):
@@ -183,9 +184,12 @@ class Writer:
         self, store: Store, jobs: Sequence[Job], records: Sequence[Record] = ()
     ) -> Exception | None:
         try:
-            predictions = [record() for record in records]
+            made = [record() for record in records]
+            memories = [record for record in made if isinstance(record, Memory)]
             with store.transaction():
-                store.add_predictions(*predictions)
+                store.add_predictions(*(one for one in made if isinstance(one, Predictions)))
+                if memories:
+                    store.add_memories(memories)
                 for job in jobs:
                     job.outcome = job.work(store)
         except Exception as error:  # noqa: BLE001  nobody else could tell those who wait
@@ -208,3 +212,11 @@ class Writer:
             return
         if gone:
             self._watcher.collected("record", "removed", gone)
+
+
+def refused(error: sqlite3.Error) -> ApiError:
+    """What a caller is told whose records the disk refuses."""
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+        again = ((b"retry-after", b"1"),)
+        return ApiError(503, "store_busy", "nothing was stored: try again in 1 s", headers=again)
+    return ApiError(507, "store_full", "nothing was stored: the service's disk refuses")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import kinds
+import live_service
 import pandas as pd
 import pytest
 from running import Server, add_key, serving
@@ -31,6 +32,20 @@ def wine_bundle(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
             given = ["data=wine", "trainer.max_epochs=20", f"name={MODEL}", f"hydra.run.dir={run}"]
             bigmodel.fit(given)
     return run / "bundle"
+
+
+@pytest.fixture(scope="session")
+def live_bundle(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A bundle that keeps learning, of `live_service.table`: made once. Read it only."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "live"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bundle = folder / "run" / "bundle"
+        if not (bundle / "manifest.json").exists():
+            live_service.train(folder)
+    return bundle
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ create table if not exists versions(
     version integer primary key, parent integer, first integer not null, last integer not null,
     made text not null, sha256 text not null, time real not null, libraries text not null,
     report text not null);
+create index if not exists versions_last on versions(last);
 create table if not exists about(name text primary key, value text not null);
 """
 
