@@ -190,7 +190,7 @@ def test_the_page_shows_whom_a_canary_answers_and_why_a_version_does_not(
     registry.edit("wine", lambda now: now.with_canary(known["2"], 25.0).with_shadow(known["3"]))
     with serving(tmp_path / "models", tmp_path / "state", what="registry") as server:
         page.open(server.url)
-        for text in ("25 % of the callers", "does not answer", known["3"][:12]):
+        for text in ("1 version does not answer", "25 % of the callers", known["3"][:12]):
             assert page.shows(text)
 
 
