@@ -39,7 +39,7 @@ class Model(Resident):
     called in paths, the bundle's own by default; `threads` are the cores for one run of the
     network; `waiting` as of `Executor`. `observer`, where there is one, is told of each request.
     A bundle that keeps learning does so where there is a place for `learners`, and is not freed
-    while it may be asked. Raises as `bigmodel.load` does, BigmodelError when its log cannot be used.
+    while it may be asked. Raises as `bigmodel.load` does, BigmodelError when its log is unusable.
     """
 
     def __init__(
