@@ -94,7 +94,7 @@ def serve(
             threads=threads,
             mode=serving.executor,
             waiting=serving.waiting,
-            learners=Home(Path(serving.state), serving.learn),
+            learners=Home(serving),
         )
         service = assemble(serving, [model])
     run(App(service), serving)

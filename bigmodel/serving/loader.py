@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
@@ -48,7 +47,7 @@ class Loader:
                 threads=self._threads,
                 mode=self._settings.executor,
                 waiting=self._settings.waiting,
-                learners=Home(Path(self._settings.state), self._settings.learn),
+                learners=Home(self._settings),
             )
 
         size = self._registry.path(name, version).stat().st_size

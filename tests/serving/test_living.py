@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 from contextlib import suppress
 
@@ -20,6 +21,7 @@ from live_service import (
     table,
     until,
 )
+from running import BIGMODEL
 
 from bigmodel.errors import UserError
 from bigmodel.replay import replay
@@ -186,3 +188,19 @@ def test_no_answer_is_of_two_versions(live_bundle, tmp_path):
         done.set()
         reader.join()
     assert not torn
+
+
+def test_what_must_not_be_kept_is_not_learnt_from(live_bundle, tmp_path):
+    settings = (f"serving.state={tmp_path}", "serving.port=0", "serving.collect.redact=[a]")
+    done = subprocess.run(
+        [BIGMODEL, "serve", f"bundle={live_bundle}", *settings],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "serving.collect.redact: the model 'live' keeps learning, and for that keeps what is made "
+        "of each row, 'a' included; say serving.learn=false, or redact nothing"
+    ]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bigmodel.errors import UserError
 from bigmodel.serving.answers import Answering
+from bigmodel.serving.settings import Serving
 from bigmodel.serving.worker import Place
 
 if TYPE_CHECKING:
@@ -17,18 +19,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Home:
-    """Below `state`, the service's directory: `learning/<name>/<version>/` has a learner's log."""
+    """Below the service's directory of state `learning/<name>/<version>/` has a learner's log."""
 
-    state: Path
-    learns: bool
+    settings: Serving
 
     def open(self, name: str, version: str, engine: Any) -> "Living":
-        """The learner of a `LiveEngine`, as its log has it, and running. Raises BigmodelError."""
+        """The learner of a `LiveEngine`, as its log has it, and running.
+
+        Raises UserError where it may not keep what it learns from, BigmodelError when its log
+        cannot be used.
+        """
         from bigmodel.serving.living.living import Living
 
-        place = self.state / "learning" / name / version
+        learns, redact = self.settings.learn, self.settings.collect.redact
+        if learns and redact:
+            raise UserError(
+                f"serving.collect.redact: the model {name!r} keeps learning, and for that keeps "
+                f"what is made of each row, {redact[0]!r} included; say serving.learn=false, or "
+                "redact nothing"
+            )
+        place = Path(self.settings.state) / "learning" / name / version
         shared = Place.inherited() is not None
-        return Living(version, engine, place, learns=self.learns, shared=shared)
+        return Living(version, engine, place, learns=learns, shared=shared)
 
     @staticmethod
     def answering(answering: Answering, living: "Living") -> "LiveAnswering":
