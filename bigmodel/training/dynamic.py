@@ -141,5 +141,7 @@ def judged(
         ours, frozen = ((part[:, 0] - labels) ** 2 for part in (trace.answers, static))
         rmse = {"rmse": float(np.sqrt(ours.mean())), "frozen": float(np.sqrt(frozen.mean()))}
         return rmse | {"gain": rmse["frozen"] - rmse["rmse"]}
-    known = np.concatenate([before, labels])[len(before) - delay - 1 :][: len(labels)]
+    late = before[-delay - 1 :]  # the labels known at the first rows; of the first, its own before
+    known = np.concatenate([np.pad(late, (delay + 1 - len(late), 0), mode="edge"), labels])
+    known = known[: len(labels)]
     return Prequential(fade=1.0).learned(trace.answers, static, known, labels).figures()

@@ -54,6 +54,15 @@ def test_it_follows_what_the_frozen_network_cannot(run):
     assert (run.run_dir / "figures" / "learning.svg").stat().st_size > 1000
 
 
+def test_a_few_rows_are_followed_too(tmp_path):
+    """The whole test split is shorter than the longest delay: the frozen network answers."""
+    table(160).to_csv(tmp_path / "t.csv", index=False)
+    place = [f"data.path={tmp_path / 't.csv'}", f"hydra.run.dir={tmp_path / 'run'}"]
+    metrics = bigmodel.fit([*SMALL, *place, "trainer.max_epochs=1"]).metrics
+    assert 0 <= metrics["prequential/delay_256/accuracy"] <= 1
+    assert metrics["prequential/delay_256/kappa_no_change"] <= 1
+
+
 def test_the_bundle_answers_as_the_learner_and_goes_on_learning(run):
     frame = table(seed=1)[:300].drop(columns="label")
     bundle = bigmodel.load(run.bundle)
