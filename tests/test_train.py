@@ -151,6 +151,7 @@ def test_two_processes_learn_what_one_learns(here):
     assert len(bigmodel.load(here / "two" / "bundle").predict(frame)) == len(frame)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_one_of_two_processes_is_one_line(here):
     broken = [
         "data=diabetes",

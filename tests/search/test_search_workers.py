@@ -60,6 +60,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(here):
     whole(place, 6)
 
 
+@pytest.mark.slow
 def test_processes_that_are_started_apart_join_one_study_and_one_is_killed(here):
     place, url = here / "sweeps" / "s", f"search.storage=sqlite:///{here}/study.db"
     one, other = started("search.n_trials=5", url), started("search.n_trials=5", url)

@@ -127,13 +127,15 @@ def test_the_report_has_the_versions_as_the_registry_wants_them(tmp_path, wine_b
 
 
 def test_workers_tell_one_report(tmp_path, wine_bundle, rows):
-    with serving(wine_bundle, tmp_path, "serving.workers=2") as server:
+    settings = ("serving.workers=2", "serving.room.deadline_seconds=30")
+    with serving(wine_bundle, tmp_path, *settings) as server:
         for _ in range(20):
             with server.client() as client:
-                client.post(PREDICT, json={"rows": rows[:5]})
-                client.get("/nowhere")
-        assert until(lambda: report(server).get("traffic", {}).get("requests") == 20)
+                assert client.post(PREDICT, json={"rows": rows[:5]}).status_code == 200
+                assert client.get("/nowhere").status_code == 404
+        until(lambda: report(server).get("traffic", {}).get("requests") == 20)
         told = report(server)
+    assert told["traffic"]["requests"] == 20
     assert told["processes"] == 2
     assert len(told["errors"]) == 20
     assert told["versions"][0]["drift"]["rows"] == 100

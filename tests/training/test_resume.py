@@ -93,6 +93,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(undisturbed, 
     assert weights(here / "other") != weights(undisturbed)
 
 
+@pytest.mark.slow
 def test_two_processes_killed_together_resume_bit_for_bit(here):
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
     finish(start(*two, f"hydra.run.dir={here / 'undisturbed'}"))

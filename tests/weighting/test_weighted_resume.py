@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from conftest import BUSINESS, SMALL
 from safetensors.numpy import load_file
@@ -58,6 +59,7 @@ def weights(run_dir: Path) -> list[dict[str, bytes]]:
     return [{name: np.asarray(w).tobytes() for name, w in tensors.items()} for tensors in given]
 
 
+@pytest.mark.slow
 def test_weighted_runs_resume_bit_for_bit(business, here):
     always = [*SMALL, "callbacks.checkpoints.every_seconds=0", "trainer.max_epochs=3"]
     runs = {name.replace(" ", "_"): [*always, *given] for name, given in RUNS.items()}
