@@ -137,6 +137,7 @@ def test_early_stopping_ends_a_fit_that_stands_still(here):
     assert epochs < 20
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(here):
     """In processes of their own: gloo, one share of each batch per process."""
     settings = ["data=breast_cancer", "trainer.max_epochs=3", "trainer.accelerator=cpu"]

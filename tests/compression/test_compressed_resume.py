@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 # each run in a forked process, after the imports; the second dies in the second fit, without a word
 DRIVER = """
 import json, os, sys
@@ -36,6 +38,7 @@ assert forked(["trainer.resume=killed"]) == 0
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_its_second_fit_ends_with_the_same_bytes(here):
     given = [
         "model.network.hidden=[32,32]", "trainer.max_epochs=3", "data.quality=false",

@@ -173,6 +173,7 @@ def test_a_sweep_is_checked_before_its_first_job(lines):
     assert any("Linear has no such setting" in line for line in found)
 
 
+@pytest.mark.slow
 def test_a_large_sweep_is_checked_value_by_value(lines):
     many = ",".join(str(n) for n in range(40))
     found = lines(f"seed={many},x", "model=mlp,linear", multirun=True)

@@ -257,6 +257,7 @@ def test_processes_at_once_make_one_entry(table, own_cache):
     assert not list(own_cache.rglob(".tmp-*"))
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_of_writing_leaves_no_half_entry(table, own_cache):
     expected = answer(start(table))
     for files_written in range(6):

@@ -203,6 +203,7 @@ def test_a_preview_without_anything_to_show(here, colours, capsys, arguments, wo
     assert words in line
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_sees_the_same_augmented_images(here, colours):
     """Two epochs, then one more, end where three at once end."""
     import bigmodel

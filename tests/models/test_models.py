@@ -88,6 +88,7 @@ def weights(run_dir: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("model", ["mlp_plr", "mlp_ple", "tabm", "ft_transformer", "gbdt_leaves"])
+@pytest.mark.slow
 def test_a_run_that_broke_off_ends_with_the_weights_of_an_undisturbed_one(
     model, table, here, monkeypatch
 ):
@@ -126,6 +127,7 @@ def test_without_time_only_the_first_member_is_fitted(table, here, capsys):
     assert "auto: gbdt 100%" in said
 
 
+@pytest.mark.slow
 def test_a_resumed_ensemble_fits_only_what_is_left(table, here, capsys):
     fit(table, "auto", here / "run", *CLASSES)
     before = (here / "run" / "members" / "tabm" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
@@ -135,6 +137,7 @@ def test_a_resumed_ensemble_fits_only_what_is_left(table, here, capsys):
     assert (weights(here / "run"), after) == (first, before)
 
 
+@pytest.mark.slow
 def test_an_ensemble_refuses_several_processes_and_no_members(table, here):
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     with pytest.raises(UserError, match="fits its members in one process"):

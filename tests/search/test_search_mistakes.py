@@ -118,6 +118,7 @@ def test_check_looks_at_a_search_and_starts_nothing(here, capsys):
     assert not (here / "sweeps").exists()
 
 
+@pytest.mark.slow
 def test_every_preset_of_a_space_fits_its_option(here):
     """Whatever a composition chooses, `search=asha` alone has a space without a mistake."""
     options = [

@@ -191,6 +191,7 @@ def table(here) -> Path:
 
 
 @pytest.mark.parametrize("option", ["grid", "random", "tpe", "cmaes", "asha", "nas"])
+@pytest.mark.slow
 def test_every_option_runs_on_a_csv_with_a_number_as_target(table, option):
     given = [o for o in CSV if not (option == "nas" and o.startswith("model."))]
     few = ["search.n_trials=3", "search.study=s", "data.batch_size=32"]

@@ -48,6 +48,7 @@ def whole(place: Path, total: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for workers in /proc")
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(here):
     place = here / "sweeps" / "s"
     search = started("search.n_trials=6", "search.workers=2")

@@ -46,6 +46,7 @@ def told(client: httpx.Client) -> dict[str, dict]:
     return {name: client.get(f"/v1/models/{name}").json() for name in NAMES}
 
 
+@pytest.mark.slow
 def test_five_models_in_a_limit_that_holds_three(five, tmp_path, rows):
     body = {"rows": rows[:4]}
     everything = ["serving.memory_limit=1000000000000", *QUICK]

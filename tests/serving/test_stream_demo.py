@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from live_service import table
 
 DEMO = Path(__file__).resolve().parents[2] / "scripts" / "stream_demo.py"
 
 
+@pytest.mark.slow
 def test_it_learns_is_killed_goes_on_and_replays(live_bundle, tmp_path):
     parts = [table(96, 5), table(288, 6, turned=True)]
     pd.concat(parts).to_csv(tmp_path / "stream.csv", index=False)

@@ -87,6 +87,7 @@ def test_texts_predict_a_number(fit, here):
     assert result.metrics["test/r2"] > 0.7
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights(here, table, monkeypatch):
     from bigmodel.training.early_stopping import EarlyStopping
 

@@ -71,6 +71,7 @@ def test_a_killed_run_resumes_bit_for_bit(undisturbed, here, after):
     assert not list((run_dir / "checkpoints").glob(".tmp-*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_says_how_to_resume_and_exits_130(undisturbed, here):
     run_dir = here / "run"
     process = start(f"hydra.run.dir={run_dir}", "callbacks.checkpoints.every_seconds=1000")
