@@ -136,6 +136,20 @@ def write_json(path: Path | str, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+@contextmanager
+def locked(path: Path, permissions: int = 0o644) -> Iterator[None]:
+    """Within the block this process alone has the lock; the system takes it from a killed one."""
+    import fcntl  # some systems have no such thing, and nothing else here needs it
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, permissions)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def clean_leftovers(directory: Path) -> None:
     """Remove what killed processes left half-written directly under `directory`.
 

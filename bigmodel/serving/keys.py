@@ -4,10 +4,8 @@ A key is 32 random bytes, shown once. The file holds its SHA-256 only, which is 
 guesses 256 random bits, so a slow hash would protect nothing and cost each request.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -116,12 +114,8 @@ def revoke(path: Path, key_id: str) -> Key:
 def _editing(path: Path) -> Iterator[list[Key]]:
     """The keys, to be changed; written back whole. Other writers wait until then."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with files.locked(path.with_suffix(".lock"), permissions=0o600):
         held = list(read(path))
         yield held
         with files.atomic(path, "w", permissions=0o600) as file:
             json.dump({"format": _FORMAT, "keys": [asdict(key) for key in held]}, file, indent=1)
-    finally:
-        os.close(lock)

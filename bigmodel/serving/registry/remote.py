@@ -14,7 +14,7 @@ from bigmodel import files
 from bigmodel.errors import BigmodelError, UserError
 from bigmodel.serving.names import is_name
 from bigmodel.serving.registry import state
-from bigmodel.serving.registry.storage import SUFFIX, VERSIONS, Stored, locked, version_of
+from bigmodel.serving.registry.storage import SUFFIX, VERSIONS, Stored, version_of
 
 
 class Remote:
@@ -91,7 +91,7 @@ class Remote:
 
     def writing(self, model: str) -> AbstractContextManager[None]:
         """A lock for the writers of this machine."""
-        return locked(self._cache / model / "lock")
+        return files.locked(self._cache / model / "lock")
 
     def sweep(self, model: str) -> None:
         """What was left there and here."""

@@ -1,10 +1,8 @@
 """Where a registry keeps its files: a directory here, or any place that fsspec reaches."""
 
-import fcntl
 import os
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -68,18 +66,6 @@ def version_of(name: str) -> str | None:
     """The version that a file of this name is; None when it is none."""
     found = _FILE.fullmatch(name)
     return found[1] if found else None
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Within the block this process alone has the lock; the system takes it from a killed one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 class Directory:
@@ -150,7 +136,7 @@ class Directory:
 
     def writing(self, model: str) -> AbstractContextManager[None]:
         """A lock on a file beside the state."""
-        return locked(self._root / model / "lock")
+        return files.locked(self._root / model / "lock")
 
     def sweep(self, model: str) -> None:
         """What begins as leftovers do."""
