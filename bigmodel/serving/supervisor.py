@@ -150,7 +150,7 @@ class Supervisor:
                     await asyncio.wait_for(self._ending.wait(), self._pauses[number])
                 if self._ending.is_set():
                     return
-                if await self._begin(number) is None:
+                if await self._begin(number) is None and not self._ending.is_set():
                     self._failures += 1
                     pause = self._pauses[number] = self._longer(number)
                     _log.error("worker %d did not start; again in %g s", number, pause)

@@ -62,10 +62,10 @@ class Board:
         self._write(_WHOLE, whole)
 
     def published(self) -> Any:
-        """What the leader published last; None before the first time."""
+        """What the leader published last; None before the first time, or when it can't be read."""
         try:
             return orjson.loads((self._directory / _WHOLE).read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+        except (OSError, orjson.JSONDecodeError):
             return None
 
     def close(self) -> None:

@@ -56,7 +56,6 @@ class Monitor:
         self._board, self._alarms = Board(state / "monitor"), Alarms()
         self._random = np.random.default_rng()
         self._led = False
-        self.document: dict[str, Any] = {}  # the latest report; empty before there is one
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bigmodel-monitor", daemon=True)
 
@@ -71,6 +70,12 @@ class Monitor:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The latest report, whichever process is asked; empty before there is one."""
+        found = self._board.published() or {}
+        return found if found.get("time", 0.0) >= self._started else {}  # of before this start
 
     def offer(self, model: Model, count: int, rows: Rows, answers: Answered) -> None:
         """Answered rows, called with each request: they are looked at later, or not at all."""
@@ -119,15 +124,14 @@ class Monitor:
         part = self._part()
         if not self._board.leads():
             self._board.tell(part)
-            self.document = self._board.published() or {}
             return False
         if not self._led:  # another process did, or this service before it was started again
             report.restore(self._alarms, self._board.published())
             self._led = True
         behind = self._quality.look()
         parts = [part, *self._board.others()]
-        self.document = report.report(parts, self._quality.versions, self._alarms, self._settings)
-        self._board.publish(self.document)
+        whole = report.report(parts, self._quality.versions, self._alarms, self._settings)
+        self._board.publish(whole)
         return behind
 
     def _count(self) -> None:
