@@ -1,7 +1,8 @@
 """From the network's output to what the caller gets, number for number as `predict` gives it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class Learned:
     memos: Memos | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: there are many, and that would cost more than their content
 class Answers:
     """`predictions` (n,) in the target's own type; `probabilities` (n, K), None for a number."""
 
@@ -33,9 +34,25 @@ class Answers:
     probabilities: NDArray[np.float64] | None
     parameters: Parameters
     learned: Learned | None = None
+    _objects: "Callable[[], list[dict[str, Any]]] | None" = None
+
+    def parts(self, ends: Iterable[int]) -> "Iterator[Answers]":
+        """Those up to each of the `ends`, of a model that does not learn."""
+        table, start = self.probabilities, 0
+        objects = cache(self.objects)  # of all, if anybody asks
+        for end in ends:
+            rows = slice(start, end)
+            shares = None if table is None else table[rows]
+            yield Answers(
+                self.predictions[rows], shares, self.parameters, None,
+                lambda rows=rows: objects()[rows],
+            )  # fmt: skip
+            start = end
 
     def objects(self) -> list[dict[str, Any]]:
         """One JSON object a row: `prediction`, and `probabilities` by class."""
+        if self._objects is not None:
+            return self._objects()
         table = self.probabilities
         if table is None or not self.parameters.probabilities:
             return [{"prediction": value} for value in self.predictions]

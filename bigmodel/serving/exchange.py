@@ -10,6 +10,7 @@ from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import CLOSE, Handled, Request, Response, refusal
 from bigmodel.serving.routes import Route, Routes
 from bigmodel.serving.service import Service
+from bigmodel.serving.soon import Soon
 
 log = logging.getLogger("bigmodel.serving")
 
@@ -19,11 +20,15 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-def then(given: T | Coroutine[Any, Any, T], use: Callable[[T], U]) -> U | Coroutine[Any, Any, U]:
+def then(
+    given: T | Soon[T] | Coroutine[Any, Any, T], use: Callable[[T], U]
+) -> U | Soon[U] | Coroutine[Any, Any, U]:
     """What `use` makes of it: at once, or once it is there.
 
-    Most answers are there at once; a task for each would cost as much as the network.
+    Most answers are there soon; a task for each would cost as much as the network.
     """
+    if isinstance(given, Soon):
+        return cast("Soon[U]", given.then(use))
 
     async def later(awaited: Coroutine[Any, Any, T]) -> U:
         return use(await awaited)
@@ -77,7 +82,11 @@ class Exchange:
             given = self._route.handle(self._service, request)
         except Exception as error:  # noqa: BLE001  each becomes an answer
             return self.refuse(error)
-        return self._end(given) if isinstance(given, Response) else self._awaited(given)
+        if isinstance(given, Response):
+            return self._end(given)
+        if isinstance(given, Soon):
+            return given.then(self._end).otherwise(self.refuse)
+        return self._awaited(given)
 
     def refuse(self, error: Exception) -> Response:
         """The answer to what cannot be done: a mistake of ours is told in the log only."""

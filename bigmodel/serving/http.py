@@ -9,6 +9,7 @@ import orjson
 
 from bigmodel.serving.errors import ApiError, Headers
 from bigmodel.serving.ids import new_id
+from bigmodel.serving.soon import Soon
 
 JSON = b"application/json"
 CLOSE: Headers = ((b"connection", b"close"),)  # the rest of a body is not waited for
@@ -76,7 +77,7 @@ class Response:
         return b"%b\r\n\r\n" % b"\r\n".join(parts)
 
 
-Handled = Response | Coroutine[Any, Any, Response]
+Handled = Response | Soon[Response] | Coroutine[Any, Any, Response]
 Handler = Callable[[Any, Request], Handled]  # of the service; answers at once where it can
 
 

@@ -11,7 +11,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     Metric,
     disable_created_metrics,
     generate_latest,
@@ -19,16 +18,10 @@ from prometheus_client import (
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from bigmodel.serving.answered import SHORT, Answered
 from bigmodel.serving.figures import Snapshot
 from bigmodel.serving.http import Request
 from bigmodel.serving.worker import Line
-
-# seconds: from a small table model to a large one under load
-_BUCKETS = (
-    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
-    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-)
-SHORT = 12  # characters of a version: enough to tell them apart
 
 _NOW = {
     "requests_in_flight": "Requests that were let in and are not answered yet",
@@ -50,12 +43,8 @@ class Metrics:
         self.line = line
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each: nobody reads them
         self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Answers", "route", "model", "version", "status")
-        self._seconds = Histogram(
-            "bigmodel_request_seconds", "From the head of a request to its answer",
-            ("route", "model", "version"), buckets=_BUCKETS, registry=self._registry,
-        )  # fmt: skip
-        self._rows = self._counter("rows", "Rows that were answered", "model", "version")
+        self._answered = Answered()
+        self._registry.register(self._answered)
         self._shed = self._counter("shed", "Requests without room", "reason", "priority")
         self._records = self._counter(
             "records", "What became of predictions and labels", "kind", "outcome"
@@ -69,7 +58,6 @@ class Metrics:
             for name, text in _NOW.items()
         }
         self._read: dict[str, Callable[[], float]] = {"process_resident_bytes": resident_bytes}
-        self._children: dict[tuple[str, str, str, int], tuple[Counter, Histogram, Counter]] = {}
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"bigmodel_{name}", text, labels, registry=self._registry)
@@ -99,20 +87,7 @@ class Metrics:
         """
         model = request.model
         name, version = ("", "") if model is None else (model.name, model.version)
-        key = (route, name, version, status)
-        known = self._children.get(key)
-        if known is None:
-            labels = (route, name, version[:SHORT])
-            known = (
-                self._requests.labels(*labels, str(status)),
-                self._seconds.labels(*labels),
-                self._rows.labels(*labels[1:]),
-            )
-            self._children[key] = known
-        known[0].inc()
-        known[1].observe(seconds)
-        if request.rows:
-            known[2].inc(request.rows)
+        self._answered.add(route, name, version, status, seconds, request.rows)
 
     def shed(self, reason: str, priority: str) -> None:
         """A request was refused for lack of room."""

@@ -1,13 +1,12 @@
 """One version of a model: loaded, measured, ready to answer requests."""
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from bigmodel.bundle import archive, reference
 from bigmodel.bundle.load import engine_of, open_archive
@@ -15,12 +14,14 @@ from bigmodel.bundle.members import LEARNER
 from bigmodel.errors import UserError
 from bigmodel.serving import example, names
 from bigmodel.serving.answers import Answering, Answers
-from bigmodel.serving.executor import Executor, Mode, Network, Steps, mode_of
+from bigmodel.serving.executor import Executor, Mode, Network, mode_of
 from bigmodel.serving.living.home import Home
 from bigmodel.serving.outputs import Outputs
 from bigmodel.serving.parameters import Declared, Parameters
+from bigmodel.serving.question import Question
 from bigmodel.serving.resident import Resident
-from bigmodel.serving.rows import Batch, Reader
+from bigmodel.serving.rows import Given, Reader
+from bigmodel.serving.soon import Soon
 from bigmodel.serving.traffic.breaker import Breaker
 from bigmodel.serving.traffic.watched import Observer, Watched
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from bigmodel.serving.living.answering import LiveAnswering
     from bigmodel.serving.living.living import Living
 
-Read = Callable[[Reader], Batch]
 _ROUNDS, _ROWS = 15, 32  # of the measurement
 
 
@@ -87,51 +87,67 @@ class Model(Resident):
         self.observer: Observer | None = None
 
     def answer(
-        self, read: Read, rows: int, parameters: Parameters
-    ) -> Answers | Coroutine[Any, Any, Answers]:
-        """The answers to the `rows` rows that `read` makes of the request, at once where it can.
+        self, question: Question, parameters: Parameters
+    ) -> Answers | Soon[Answers] | Coroutine[Any, Any, Answers]:
+        """The answers: at once, in the next turn of the loop, or later.
 
-        Raises ApiError: what `read` raises, 503 when too many requests wait or the network fails.
+        Raises ApiError: 422 where the rows do not fit, 503 when too many requests wait or the
+        network fails.
         """
         executor = self.executor
-        if executor is None or not executor.at_once(rows):
-            return self._later(read, rows, parameters)
-        with Watched(self, rows) as work:
-            answers = executor.now(*self._steps(work, read, parameters))
-        return self._seen(answers, read, parameters)
+        if executor is None:
+            return self._later(question, parameters)
+        if not executor.in_loop(question.count):
+            return self._beside(executor, question, parameters)
+        if executor.mode == "queue" and parameters is self._plain and self.living is None:
+            answers = executor.together(question)
+            if self.observer is None:
+                return answers
+            return answers.then(lambda found: self._seen(question, found, parameters))
+        question.still()
+        return self._seen(question, self._run([question], parameters), parameters)
 
-    async def _later(self, read: Read, rows: int, parameters: Parameters) -> Answers:
-        if self.executor is None:
-            await self._brought()
-        assert self.executor is not None
-        with Watched(self, rows) as work:
-            answers = await self.executor.later(*self._steps(work, read, parameters), rows)
-        return self._seen(answers, read, parameters)
+    async def _later(self, question: Question, parameters: Parameters) -> Answers:
+        await self._brought()
+        given = self.answer(question, parameters)
+        return given if isinstance(given, Answers) else await given
 
-    def _steps(self, work: Watched, read: Read, parameters: Parameters) -> Steps:
-        """What is done before the network, and after it."""
+    async def _beside(
+        self, executor: Executor, question: Question, parameters: Parameters
+    ) -> Answers:
+        with Watched(self, question.count) as work:
 
-        def begin() -> Batch:
-            work.begin()
-            return read(self.reader)
+            def answers() -> Answers:
+                question.still()
+                return self._work(work, [question], parameters)
 
-        def finish(batch: Batch, output: NDArray[np.float32]) -> Answers:
-            found = self._answering.answers(batch, output, parameters)
-            work.end()
-            return found
+            return self._seen(question, await executor.beside(answers), parameters)
 
-        return begin, finish
+    def _run(self, questions: Sequence[Question], parameters: Parameters | None = None) -> Answers:
+        """The answers to all rows of these, in one run of the network."""
+        with Watched(self, sum(question.count for question in questions)) as work:
+            return self._work(work, questions, parameters or self._plain)
 
-    def _seen(self, answers: Answers, read: Read, parameters: Parameters) -> Answers:
-        """The answers, once those who compare versions have them."""
-        if self.observer is not None and parameters is self._plain:
-            self.observer.compare(self, read, answers)
+    def _work(
+        self, work: Watched, questions: Sequence[Question], parameters: Parameters
+    ) -> Answers:
+        assert self._engine is not None
+        work.begin()
+        batch = self.reader.together([question.given for question in questions])
+        answers = self._answering.answers(batch, self._engine.run(batch.encoded), parameters)
+        work.end()
         return answers
 
-    def answer_here(self, read: Read) -> Answers:
+    def _seen(self, question: Question, answers: Answers, parameters: Parameters) -> Answers:
+        """The answers, once those who compare versions have them."""
+        if self.observer is not None and parameters is self._plain:
+            self.observer.compare(self, question.given, answers)
+        return answers
+
+    def answer_here(self, given: Given) -> Answers:
         """The answers, in this thread, without parameters; raises whatever goes wrong."""
         assert self._engine is not None
-        batch = read(self.reader)
+        batch = self.reader.read(given)
         return self._answering.answers(batch, self._engine.run(batch.encoded), self._plain)
 
     async def _brought(self) -> None:
@@ -165,7 +181,7 @@ class Model(Resident):
         self._engine, self.executor = engine, self._executor(engine)
 
     def _executor(self, engine: Network) -> Executor:
-        return Executor(engine, self.mode, self._row_seconds, self._waiting)
+        return Executor(self._run, self.mode, self._row_seconds, self._waiting)
 
     def _measured(self) -> tuple[float, float]:
         """Seconds of a request of one row, and of each further row: the best of a few.
@@ -175,7 +191,7 @@ class Model(Resident):
 
         def seconds(rows: list[dict[str, Any]]) -> float:
             started = time.perf_counter()
-            self.answer_here(lambda reader: reader.rows(rows))
+            self.answer_here(rows)
             return time.perf_counter() - started
 
         one = min(seconds([self.example]) for _ in range(_ROUNDS))

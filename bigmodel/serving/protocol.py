@@ -21,6 +21,7 @@ from bigmodel.serving.app import App
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.exchange import Exchange
 from bigmodel.serving.http import CLOSE, Request, Response, refusal, too_large, too_slow
+from bigmodel.serving.soon import Soon
 from bigmodel.serving.timer import Timer
 from bigmodel.serving.turn import Turn
 
@@ -50,7 +51,7 @@ class Protocol(asyncio.Protocol):
         self._error: ApiError | None = None  # found within the parser
         self._turn: Turn | None = None  # None, too, where the rest of a body is not wanted
         self._within = False  # a body
-        self._task: asyncio.Task[None] | None = None  # of an answer that is not there at once
+        self._busy = False  # with an answer that is not there at once
         self._line: deque[Turn] = deque()
         self._ends = False  # with the next answer
 
@@ -78,11 +79,11 @@ class Protocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; whether it still gets an answer."""
         self._ends = True
-        return self._task is not None
+        return self._busy
 
     def shutdown(self) -> None:
         """The server ends: now, or with the answer that is being made."""
-        if self._task is None and self._turn is None:
+        if not self._busy and self._turn is None:
             self._transport.close()
         self._ends = True
 
@@ -96,7 +97,7 @@ class Protocol(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._ends = True  # nothing is upgraded: what comes now would be another protocol's
         except httptools.HttpParserError:
-            if self._task is None:
+            if not self._busy:
                 self._refuse(self._error or _NOT_HTTP)
             else:  # the answer that is being made is the last one
                 self._ends = True
@@ -106,7 +107,7 @@ class Protocol(asyncio.Protocol):
     def _wait(self) -> None:
         """Set the time for what has to come next."""
         limits = self._limits
-        if self._task is not None or self._transport.is_closing():
+        if self._busy or self._transport.is_closing():
             self._timer.stop()
         elif self._within:
             turn = self._turn
@@ -145,7 +146,7 @@ class Protocol(asyncio.Protocol):
         exchange = Exchange(self._app.service, Request(method, _path(self._url), self._headers))
         keeps = parser.should_keep_alive() and parser.get_http_version() != "1.0"
         self._turn = Turn(exchange, keeps, method == "HEAD")
-        if self._task is not None or self._line:
+        if self._busy or self._line:
             self._transport.pause_reading()
         else:
             self._open(self._turn)
@@ -182,7 +183,7 @@ class Protocol(asyncio.Protocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        if self._task is None and not self._transport.is_closing():
+        if not self._busy and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _open(self, turn: Turn) -> bool:
@@ -203,25 +204,34 @@ class Protocol(asyncio.Protocol):
         if isinstance(given, Response):
             self._send(turn, given)
             return
-        self._task = self._loop.create_task(self._later(turn, given))
-        self._state.tasks.add(self._task)
-        self._task.add_done_callback(self._state.tasks.discard)
+        self._busy = True
+        if isinstance(given, Soon):
+            given.done = lambda response, _: self._made(turn, response)
+            return
+        task = self._loop.create_task(self._later(turn, given))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
 
     async def _later(self, turn: Turn, given: Coroutine[Any, Any, Response]) -> None:
         try:
             response = await given
-        finally:
-            self._task = None
+        except BaseException:
+            self._busy = False
+            raise
+        self._made(turn, response)
+
+    def _made(self, turn: Turn, response: Response) -> None:
+        self._busy = False
         self._send(turn, response)
         self._next()
 
     def _next(self) -> None:
         """Those in line, then what comes."""
-        while self._line and self._task is None and not self._transport.is_closing():
+        while self._line and not self._busy and not self._transport.is_closing():
             turn = self._line.popleft()
             if self._open(turn):
                 self._answer(turn)
-        if self._task is not None or self._transport.is_closing():
+        if self._busy or self._transport.is_closing():
             return
         if self._turn is not None and not self._turn.opened:  # the rest of it is still to come
             self._open(self._turn)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from bigmodel.serving import cells
 from bigmodel.serving.cells import Cells, Place
 from bigmodel.serving.errors import ApiError, invalid
 from bigmodel.serving.table import Table, place
+
+Given = Sequence[Any] | Table  # rows as JSON has them, or tensors
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class Reader:
         self._others = tuple(name for name in self.needed if name not in self.plain)
         self._get_plain = _tuples_of(self.plain)
         self._costs = {name: Column(name, "cost", "float64") for name in costs}
+
+    def read(self, given: Given) -> Batch:
+        """The rows of one request. Raises ApiError 422 as `rows`."""
+        return self.table(given) if isinstance(given, Table) else self.rows(given)
+
+    def together(self, given: Sequence[Given]) -> Batch:
+        """The rows of several requests, in their order. Raises ApiError 422 where one is wrong."""
+        if len(given) == 1:
+            return self.read(given[0])
+        if not any(isinstance(one, Table) for one in given):  # in one go
+            return self.rows(list(chain.from_iterable(cast("Sequence[Sequence[Any]]", given))))
+        return _joined([self.read(one) for one in given])
 
     def rows(self, rows: Sequence[Any]) -> Batch:
         """JSON objects, one a row. Raises ApiError 422 naming the first cell that does not fit."""
@@ -135,6 +149,13 @@ class Reader:
         near = closest(name, rows[index])
         hint = f"is {near!r} meant?" if near else "send null where it is unknown"
         return invalid(f"the column {name!r} is missing; {hint}", _in_rows(index, name))
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    parts = [batch.encoded.named() for batch in batches]
+    encoded = Encoded(**{n: np.concatenate([part[n] for part in parts]) for n in parts[0]})
+    costs = {n: np.concatenate([batch.costs[n] for batch in batches]) for n in batches[0].costs}
+    return Batch(encoded, costs)
 
 
 def _tuples_of(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:

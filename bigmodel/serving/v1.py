@@ -11,7 +11,7 @@ from bigmodel.serving.exchange import then
 from bigmodel.serving.http import Handled, Request, Response, json, loads
 from bigmodel.serving.ids import new_id
 from bigmodel.serving.living.figures import told
-from bigmodel.serving.rows import Batch, Reader
+from bigmodel.serving.question import Question
 from bigmodel.serving.service import Service
 from bigmodel.serving.versions import listing
 
@@ -23,9 +23,7 @@ def predict(service: Service, request: Request) -> Handled:
     rows = _rows(content, service.settings.limits.rows)
     parameters = model.parameters.read(content.get("parameters"))
 
-    def read(reader: Reader) -> Batch:
-        request.ticket.still()
-        return reader.rows(rows)
+    question = Question(rows, len(rows), request.ticket.still)
 
     def respond(answers: Answers) -> Response:
         name, count = new_id(), len(rows)
@@ -43,7 +41,7 @@ def predict(service: Service, request: Request) -> Handled:
         answer = {"predictions": orjson.Fragment(predictions), "model_version": version}
         return json({**answer, "prediction_ids": orjson.Fragment(ids.listed(name, count))})
 
-    return then(model.answer(read, len(rows), parameters), respond)
+    return then(model.answer(question, parameters), respond)
 
 
 async def feedback(service: Service, request: Request) -> Response:

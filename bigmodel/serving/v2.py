@@ -11,7 +11,7 @@ from bigmodel.serving.http import Handled, Request, Response, json, loads
 from bigmodel.serving.ids import new_id
 from bigmodel.serving.model import Model
 from bigmodel.serving.outputs import LENGTH
-from bigmodel.serving.rows import Batch, Reader
+from bigmodel.serving.question import Question
 from bigmodel.serving.service import Service
 from bigmodel.serving.table import DATATYPES, MATRIX, table_of
 
@@ -51,9 +51,7 @@ def infer(service: Service, request: Request) -> Handled:
     inputs = tensors.read(content.get("inputs"), binary)
     table = table_of(inputs, reader.needed, reader.plain, service.settings.limits.rows)
 
-    def read(reader: Reader) -> Batch:
-        request.ticket.still()
-        return reader.table(table)
+    question = Question(table, table.rows, request.ticket.still)
 
     def respond(answers: Answers) -> Response:
         name = new_id()
@@ -68,7 +66,7 @@ def infer(service: Service, request: Request) -> Handled:
             told["id"] = content["id"]
         return model.outputs.response(told, wanted, answers, name)
 
-    return then(model.answer(read, table.rows, parameters), respond)
+    return then(model.answer(question, parameters), respond)
 
 
 def described(model: Model) -> dict[str, Any]:

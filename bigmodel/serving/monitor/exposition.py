@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bigmodel.serving.metrics import SHORT
+from bigmodel.serving.answered import SHORT
 
 _DRIFT = {
     "psi": "Population stability index of the latest rows against training",

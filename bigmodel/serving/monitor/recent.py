@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client.samples import Sample
 
-from bigmodel.serving.metrics import SHORT
+from bigmodel.serving.answered import SHORT
 
 SLICE = 10  # seconds
 SLICES = 30  # five minutes

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from bigmodel.serving.answers import Answers
-from bigmodel.serving.model import Model, Read
+from bigmodel.serving.model import Model
+from bigmodel.serving.rows import Given
 from bigmodel.serving.settings import Rollback
 from bigmodel.serving.traffic.comparison import Comparison, Criterion, means
 from bigmodel.serving.traffic.shadow import Shadow
@@ -70,7 +71,7 @@ class Judge:
         return self.trial is not None and self.trial.requests < self._limits.trial and not over
 
     def answered(self, model: Model, rows: int, seconds: float | None) -> None:
-        """A version took so long for a request; None: its network failed."""
+        """A version took so long for a run of so many rows; None: its network failed."""
         routed = self._routed
         if routed is None:
             return
@@ -87,7 +88,7 @@ class Judge:
             self.canary.answered(version, error=error, slow=slow)
         self._look()
 
-    def compare(self, model: Model, read: Read, answers: Answers) -> None:
+    def compare(self, model: Model, given: Given, answers: Answers) -> None:
         """A version has answered: let its partner answer the same rows, if there is room."""
         partner, comparison = self._partner(model)
         if partner is None or comparison is None:
@@ -98,7 +99,7 @@ class Judge:
                 comparison.disagreed(share)
                 self._look()
 
-        self._shadow.offer(partner, read, answers, tell)
+        self._shadow.offer(partner, given, answers, tell)
 
     def labelled(self, version: str, loss: float) -> None:
         """Feedback on an answer of a version: its loss, from 0, right, to 1."""

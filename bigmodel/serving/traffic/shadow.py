@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from bigmodel.serving.answers import Answers
 from bigmodel.serving.errors import ApiError
-from bigmodel.serving.model import Model, Read
+from bigmodel.serving.model import Model
+from bigmodel.serving.rows import Given
 
 _NICE = 10  # the others of this machine come first
 _SAME = 0.1  # of the target's spread: numbers that are no further apart agree
@@ -26,7 +27,7 @@ class Shadow:
         self._pool = ThreadPoolExecutor(1, "shadow", initializer=_yielding)
 
     def offer(
-        self, model: Model, read: Read, answers: Answers, tell: Callable[[float | None], None]
+        self, model: Model, given: Given, answers: Answers, tell: Callable[[float | None], None]
     ) -> None:
         """Let `model` answer, too; `tell` gets the share of rows that it answers otherwise.
 
@@ -44,7 +45,7 @@ class Shadow:
                 tell(future.result())
 
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, _differing, model, read, answers)
+        work = loop.run_in_executor(self._pool, _differing, model, given, answers)
         work.add_done_callback(done)
 
     def close(self) -> None:
@@ -52,10 +53,10 @@ class Shadow:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _differing(model: Model, read: Read, answers: Answers) -> float | None:
+def _differing(model: Model, given: Given, answers: Answers) -> float | None:
     try:
-        other = model.answer_here(read)
-    except ApiError:  # the request is too old by now
+        other = model.answer_here(given)
+    except ApiError:  # it does not take such rows
         return None
     except Exception:  # noqa: BLE001  whatever it is: this version would have failed
         return 1.0

@@ -1,14 +1,12 @@
-"""The work of one request, told to the breaker of its version and to who compares versions."""
+"""One run of a network, told to the breaker of its version and to who compares versions."""
 
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from bigmodel.serving.answers import Answers
 from bigmodel.serving.errors import ApiError
-from bigmodel.serving.executor import Mode
-from bigmodel.serving.rows import Batch, Reader
+from bigmodel.serving.rows import Given
 from bigmodel.serving.traffic.breaker import Breaker
 
 
@@ -16,16 +14,15 @@ class Observer(Protocol):
     """Who is told how versions do."""
 
     def answered(self, model: Any, rows: int, seconds: float | None) -> None:
-        """A request of so many rows took so long; None: the network failed."""
+        """A run of so many rows took so long; None: the network failed."""
 
-    def compare(self, model: Any, read: Callable[[Reader], Batch], answers: Answers) -> None:
-        """These are the answers to the rows that `read` makes."""
+    def compare(self, model: Any, given: Given, answers: Answers) -> None:
+        """These are the answers to the given rows."""
 
 
 class Version(Protocol):
     """A version of a model."""
 
-    mode: Mode
     breaker: Breaker
     observer: Observer | None
 
@@ -33,24 +30,22 @@ class Version(Protocol):
 class Watched:
     """A block that asks the network, between `begin` and `end` in the thread that does the work.
 
-    What counts are seconds of the processor: no other's work, and no waiting. Where several
-    requests share a run of the network these cannot be told apart, and it is the time that passed.
+    What counts are seconds of the processor: no other's work, and no waiting.
     Raises ApiError 503 at its start when the network fails always.
     """
 
-    __slots__ = ("_clock", "_model", "_rows", "_seconds")
+    __slots__ = ("_model", "_rows", "_seconds")
 
     def __init__(self, model: Version, rows: int) -> None:
         self._model, self._rows, self._seconds = model, rows, 0.0
-        self._clock = time.perf_counter if model.mode == "queue" else time.thread_time
 
     def begin(self) -> None:
-        """The request's work begins."""
-        self._seconds = -self._clock()
+        """The work begins."""
+        self._seconds = -time.thread_time()
 
     def end(self) -> None:
         """It is done."""
-        self._seconds += self._clock()
+        self._seconds += time.thread_time()
 
     def __enter__(self) -> Self:
         try:
