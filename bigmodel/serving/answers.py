@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,8 @@ class Answers:
         for end in ends:
             rows = slice(start, end)
             shares = None if table is None else table[rows]
-            yield Answers(
-                self.predictions[rows], shares, self.parameters, None,
-                lambda rows=rows: objects()[rows],
-            )  # fmt: skip
+            cut = partial(_cut, objects, rows)
+            yield Answers(self.predictions[rows], shares, self.parameters, None, cut)
             start = end
 
     def objects(self) -> list[dict[str, Any]]:
@@ -75,6 +73,10 @@ class Answers:
         """The same as the store keeps it of tensors: no object for each row."""
         classes = self.parameters.postprocess.target.classes
         return records.packed({"prediction": self.predictions}, classes, self.probabilities)
+
+
+def _cut(objects: Callable[[], list[dict[str, Any]]], rows: slice) -> list[dict[str, Any]]:
+    return objects()[rows]
 
 
 class Answering:

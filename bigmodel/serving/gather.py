@@ -41,13 +41,16 @@ class Gatherer:
         return answers
 
     def _turn(self) -> None:
-        """One run; what it has no room for has to wait for another turn, as all others do."""
-        ends = accumulate(one.question.count for one in self._waiting)
-        count = max(1, sum(end <= self._rows for end in ends))
-        taken, self._waiting = self._waiting[:count], self._waiting[count:]
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._turn)
-        self._answer([one for one in taken if _in_time(one)])
+        """All that has come, a run after the other: the loop finds nothing left of it.
+
+        What waited longer would have to be counted as such, and be refused while it is not late.
+        """
+        taken, self._waiting = self._waiting, []
+        while taken:
+            ends = accumulate(one.question.size for one in taken)
+            count = max(1, sum(end <= self._rows for end in ends))
+            self._answer([one for one in taken[:count] if _in_time(one)])
+            taken = taken[count:]
 
     def _answer(self, taken: list[_Waiting]) -> None:
         if not taken:
@@ -64,7 +67,7 @@ class Gatherer:
         if len(taken) == 1:
             taken[0].answers.tell(found)
             return
-        parts = found.parts(accumulate(one.question.count for one in taken))
+        parts = found.parts(accumulate(one.question.size for one in taken))
         for one, part in zip(taken, parts, strict=True):
             one.answers.tell(part)
 

@@ -97,7 +97,7 @@ class Model(Resident):
         executor = self.executor
         if executor is None:
             return self._later(question, parameters)
-        if not executor.in_loop(question.count):
+        if not executor.in_loop(question.size):
             return self._beside(executor, question, parameters)
         if executor.mode == "queue" and parameters is self._plain and self.living is None:
             answers = executor.together(question)
@@ -115,7 +115,7 @@ class Model(Resident):
     async def _beside(
         self, executor: Executor, question: Question, parameters: Parameters
     ) -> Answers:
-        with Watched(self, question.count) as work:
+        with Watched(self, question.size) as work:
 
             def answers() -> Answers:
                 question.still()
@@ -125,7 +125,7 @@ class Model(Resident):
 
     def _run(self, questions: Sequence[Question], parameters: Parameters | None = None) -> Answers:
         """The answers to all rows of these, in one run of the network."""
-        with Watched(self, sum(question.count for question in questions)) as work:
+        with Watched(self, sum(question.size for question in questions)) as work:
             return self._work(work, questions, parameters or self._plain)
 
     def _work(

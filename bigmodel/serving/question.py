@@ -7,10 +7,10 @@ from bigmodel.serving.rows import Batch, Given, Reader
 
 
 class Question(NamedTuple):
-    """`count` rows as they were `given`; `still` raises ApiError when it is too late for them."""
+    """`size` rows as they were `given`; `still` raises ApiError when it is too late for them."""
 
     given: Given
-    count: int
+    size: int
     still: Callable[[], None]
 
     def read(self, reader: Reader) -> Batch:
