@@ -74,8 +74,9 @@ class Server:
         return False
 
     def signal(self, how: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, how)
+        for place in list(self._processes()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(place.name), how)
 
     def memory(self) -> float:
         """MiB of all its processes; pages that they share count once (PSS)."""
@@ -96,10 +97,18 @@ class Server:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def _processes(self) -> Iterator[Path]:
+        """It and all that descend from it, also those with a session of their own."""
+        parents = {}
         for place in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if os.getpgid(int(place.name)) == self.process.pid:
-                    yield place
+                told = (place / "stat").read_text().rpartition(")")[2].split()
+                parents[int(place.name)] = int(told[1])
+        for number in parents:
+            above = number
+            while above != self.process.pid and above in parents:
+                above = parents[above]
+            if above == self.process.pid:
+                yield Path("/proc") / str(number)
 
     def load(self, body: str, connections: int, seconds: float, rate: float | None = None) -> Any:
         """What the load generator says of a run with the body of this name."""
