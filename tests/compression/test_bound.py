@@ -101,7 +101,14 @@ def test_several_tries_need_more():
         )
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "log_loss", "auroc"])
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "accuracy",
+        "log_loss",
+        *(pytest.param(m, marks=pytest.mark.slow) for m in ("macro_f1", "auroc")),
+    ],
+)
 def test_rows_of_one_origin_count_as_one(metric):
     """Each row eight times says no more than once; as rows of their own they seem to."""
     target, one = answers(150, 1.2)

@@ -167,6 +167,7 @@ def test_the_weighting_sweep_is_a_search_of_all_strategies(here):
         assert f"override /weighting: {rows[0]['weighting']}" in text
 
 
+@pytest.mark.slow
 def test_options_of_a_group_bring_their_own_settings_under_a_condition(here):
     given = [*QUICK[:3], "trainer.max_epochs=2", "search=random", "search.n_trials=6"]
     assert search(*given, "optimizer=adam,sgd", "model=linear", "search.study=o")[0] == 0
@@ -209,6 +210,7 @@ def test_every_option_runs_on_a_csv_with_a_number_as_target(table, option):
         assert values == sorted(values)
 
 
+@pytest.mark.slow
 def test_halving_over_rows_trains_on_a_part_first(here):
     given = [*QUICK, "search=asha", "search.fidelity=rows", "search.n_trials=5", "search.study=r"]
     assert search(*given, "trainer.max_epochs=2")[0] == 0
@@ -246,6 +248,7 @@ def test_when_nothing_succeeds_the_search_has_failed(here):
     assert errors.splitlines()[-1].startswith("none of 2 trials succeeded: the loss became")
 
 
+@pytest.mark.slow
 def test_a_fit_that_waits_and_goes_on_ends_with_the_very_same_weights(here, monkeypatch):
     """Trial 0 waits at each rung, since a better one has been there, and is woken at once."""
     from bigmodel.search.claims import Desk

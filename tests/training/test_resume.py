@@ -58,7 +58,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # 1: the first step is in no average but that save's, so a save before EMA's update would show
-@pytest.mark.parametrize("after", [1, 40])
+@pytest.mark.parametrize("after", [1, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_killed_run_resumes_bit_for_bit(undisturbed, here, after):
     run_dir = here / "run"
     process = start(f"hydra.run.dir={run_dir}")
@@ -87,6 +87,7 @@ def test_ctrl_c_saves_says_how_to_resume_and_exits_130(undisturbed, here):
     assert weights(run_dir) == weights(undisturbed)
 
 
+@pytest.mark.slow  # that the same seed does, the resumed run shows as well
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(undisturbed, here):
     finish(start(f"hydra.run.dir={here / 'same'}"))
     finish(start(f"hydra.run.dir={here / 'other'}", "seed=1"))
