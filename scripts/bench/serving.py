@@ -3,9 +3,10 @@
 The model has 30 numbers, 10 classes and two layers of 256. Ours runs as shipped: keys, limits,
 metrics, validation, collection. The limit is uvicorn as it comes, with uvloop and httptools and an
 application that answers constant bytes of the same size: our own connections, which do without
-ASGI's messages, would be a faster one. Peers run PyTorch eager in their own environments, named
-with --peer-python (one for LitServe and FastAPI, one for BentoML; each is recognised by what it
-has).
+ASGI's messages, would be a faster one. `bare network` is the same with the network of our bundle
+and nothing around it: what a server that asks it once a request can come to. Peers run PyTorch
+eager in their own environments, named with --peer-python (one for LitServe and FastAPI, one for
+BentoML; each is recognised by what it has).
 The load generator is a process of its own; all servers take turns on the whole machine.
 
 Parts: 1 speed, 2 overload (a slow model, requests at twice the capacity), 3 start and memory.
@@ -25,7 +26,7 @@ from typing import Any
 import common
 import numpy as np
 import pandas as pd
-from serving_servers import Server, awake, constant, free_port, peer, running
+from serving_servers import Server, awake, bare, constant, free_port, peer, running
 
 import bigmodel
 from bigmodel.serving import keys_command
@@ -118,9 +119,11 @@ def speed(folder: Path, given: Any) -> tuple[list[dict], list[dict]]:
     """Requests a second of each server, by rows and connections."""
     rounds, seconds = (1, 0.5) if given.quick else (5, 1.0)
     made = bodies()
-    us = ours(folder, train(folder, "bench", HIDDEN), "bigmodel", made["named"])
+    bundle = train(folder, "bench", HIDDEN)
+    us = ours(folder, bundle, "bigmodel", made["named"])
     limits = [constant(f"constant {rows}", 500 * int(rows), made["named"]) for rows in ("1", "64")]
-    servers = [us, *limits, *peers(given, HIDDEN, made["matrix"])]
+    network = bare(bundle / "model.onnx", made["matrix"])
+    servers = [us, *limits, network, *peers(given, HIDDEN, made["matrix"])]
     rates: dict[tuple[str, str, int], list[float]] = {}
     waits: dict[tuple[str, str, int], list[tuple[float, float]]] = {}
     with running(servers, folder):
@@ -158,6 +161,7 @@ def speed(folder: Path, given: Any) -> tuple[list[dict], list[dict]]:
     targets.append(
         common.target("1 row x 16: of constant bytes", ratio("constant", "1"), ">=", 0.4)
     )
+    print(f"1 row x 16: {ratio('bare network', '1'):.2f} of a server with the network alone")
     in_binary = ratio("bigmodel", "64", of="bigmodel V2")
     targets.append(common.target("64 rows x 16: V2 binary, of JSON", in_binary, ">=", 3))
     return lines, targets

@@ -34,6 +34,26 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), loop="uvloop", http="h
             log_level="warning", access_log=False, lifespan="off")
 """
 
+BARE = """
+import sys, numpy, onnxruntime, orjson, uvicorn
+options = onnxruntime.SessionOptions(); options.intra_op_num_threads = 1
+session = onnxruntime.InferenceSession(sys.argv[2], options)
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b"")); more = message.get("more_body", False)
+    rows = numpy.array(orjson.loads(b"".join(parts))["rows"], dtype=numpy.float32)
+    body = orjson.dumps(session.run(None, {"numeric": rows})[0].tolist())
+    head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), loop="uvloop", http="httptools",
+            log_level="warning", access_log=False, lifespan="off")
+"""
+
 
 @dataclass
 class Server:
@@ -167,6 +187,13 @@ def constant(name: str, size: int, bodies: dict[str, bytes]) -> Server:
     port = free_port()
     command = [sys.executable, "-c", CONSTANT, str(port), str(size)]
     return Server(name, port, "/", command, bodies)
+
+
+def bare(model: Path, bodies: dict[str, bytes]) -> Server:
+    """The same, with the network of `model` and nothing else: no checks, no encoding, no names."""
+    port = free_port()
+    command = [sys.executable, "-c", BARE, str(port), str(model)]
+    return Server("bare network", port, "/", command, bodies)
 
 
 def peer(name: str, python: Path, columns: int, hidden: Sequence[int], bodies: Any) -> Server:
