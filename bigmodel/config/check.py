@@ -48,21 +48,21 @@ def check(
         try:
             swept = composing.swept(made, entry, overrides, multirun)
             jobs = [overrides] if swept is None else sweeps.jobs(swept.overrides)
-            lines = [line for job in jobs for line in mistakes(made, entry, job)]
+            lines = [line for job in jobs for line in inspected(made, entry, job)[1]]
         except UserError as error:
             lines = list(error.lines)
     return list(dict.fromkeys(lines))
 
 
-def mistakes(made: Any, entry: str, overrides: list[str]) -> list[str]:
-    """The mistakes of one composition."""
+def inspected(made: Any, entry: str, overrides: list[str]) -> tuple[DictConfig | None, list[str]]:
+    """One composition, with its `hydra` node, and its mistakes; None where it is none."""
     composing.parse(overrides)
     trust = [o for o in overrides if composing.is_trust(o)]
     overrides = [o for o in overrides if o not in trust]
     try:
         cfg = composing.compose_in(made, entry, overrides)
     except UserError as error:
-        return list(error.lines)
+        return None, list(error.lines)
     origins = Origins(made, entry, overrides)
     with trusting([*trusted(), *prefixes(trust)]):
         checker = Checker(origins, str(cfg.hydra.run.dir))
@@ -71,7 +71,7 @@ def mistakes(made: Any, entry: str, overrides: list[str]) -> list[str]:
         checker.root(entry, tree)
         if not checker.lines:
             checker.made(cfg)
-    return checker.lines
+    return cfg, checker.lines
 
 
 def prefixes(overrides: list[str]) -> list[str]:

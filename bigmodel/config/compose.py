@@ -121,13 +121,12 @@ def compose(entry: str, overrides: list[str], directory: Path | None = None) -> 
 
     Raises `UserError`, one line per mistake.
     """
-    from bigmodel.config.check import mistakes
+    from bigmodel.config.check import inspected
 
     with hydra(directory) as made:
-        lines = mistakes(made, entry, overrides)
-        if lines:
-            raise UserError(*lines)
-        cfg = compose_in(made, entry, [o for o in overrides if not is_trust(o)])
+        cfg, lines = inspected(made, entry, overrides)
+    if cfg is None or lines:
+        raise UserError(*lines)
     with open_dict(cfg):
         cfg.pop("hydra")
     return cfg

@@ -10,6 +10,8 @@ from bigmodel.config.compose import is_choice, lenient, parse
 from bigmodel.config.paths import CONF
 from bigmodel.config.place import shown
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it is there: ten times faster
+
 
 class Origins:
     """Maps dotted keys to where they were last written."""
@@ -48,7 +50,7 @@ class Origins:
             return
         file = Path(found.path.removeprefix("file://"))
         file = file / f"{default.config_path.removesuffix('.yaml')}.yaml"
-        node = yaml.compose(file.read_text(encoding="utf-8"))
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_LOADER)
         if isinstance(node, yaml.MappingNode):
             foreign = not file.is_relative_to(CONF)
             if default.package:

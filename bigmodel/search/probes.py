@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bigmodel.config.check import mistakes
+from bigmodel.config.check import inspected
 from bigmodel.errors import UserError
 from bigmodel.search.space import Parameter, Params, Space, Value, holds
 
@@ -20,7 +20,7 @@ def check(made: Any, entry: str, fixed: list[str], space: Space) -> None:
     lines: dict[str, None] = {}
     for params in probes(space):
         overrides = space.overrides(params)
-        for line in mistakes(made, entry, [*fixed, *overrides, "search=none"]):
+        for line in inspected(made, entry, [*fixed, *overrides, "search=none"])[1]:
             lines[_placed(line, overrides, space)] = None
     if lines:
         raise UserError(*lines)

@@ -33,10 +33,10 @@ from safetensors.numpy import save
 from sklearn.datasets import load_digits
 
 import bigmodel
+from bigmodel.bundle import golden
 from bigmodel.bundle.sessions import OPENVINO
 from bigmodel.compression import latency
 from bigmodel.compression.sizes import ratios
-from bigmodel.data.reading import iter_frames
 from bigmodel.train import Result
 
 HERE = Path(__file__).resolve().parent
@@ -143,7 +143,7 @@ def fitted(model: Model, option: str, given: argparse.Namespace, folder: Path) -
 def rows_of(result: Result, model: Model, given: argparse.Namespace) -> Any:
     """Encoded rows to ask with: the golden ones of the bundle, repeated."""
     bundle = bigmodel.load(result.bundle)
-    frame = next(iter_frames(result.bundle / "golden.parquet", bundle.schema, 64))
+    frame = golden.rows_of((result.bundle / golden.ROWS).read_bytes())
     encoded = bundle.encoder.transform(frame)
     return encoded.rows(np.arange(64) % len(frame))
 
