@@ -8,6 +8,7 @@ that the loop can go on to refuse what would only wait.
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -35,6 +36,25 @@ INLINE, QUEUE = 0.0003, 0.002  # seconds of one row, up to which a mode is the b
 _TOGETHER = 256  # rows in a run: more would make the first of them wait
 
 
+@dataclass(frozen=True)
+class Running:
+    """How the networks of this process run: in which mode, by default by their measured time.
+
+    `threads` are the cores for one run, `cores` those for all runs of a slow network together; at
+    most `waiting` requests wait for these.
+    """
+
+    threads: int = 1
+    cores: int = field(default_factory=available_cores)
+    mode: Literal["auto"] | Mode = "auto"
+    waiting: int = 64
+
+    @property
+    def at_a_time(self) -> int:
+        """Runs of a slow network that do not take each other's cores."""
+        return max(1, self.cores // self.threads)
+
+
 def mode_of(seconds: float) -> Mode:
     """The mode for a model that takes so many seconds for a row."""
     if seconds <= INLINE:
@@ -46,17 +66,16 @@ class Executor:
     """Runs the work of one model: check, encode, network, answer.
 
     `row_seconds` is what each further row costs: a request that would hold the loop for longer
-    than `QUEUE` goes to the threads in any mode. At most `waiting` requests wait for these.
+    than `QUEUE` goes to the threads in any mode.
     """
 
-    def __init__(self, engine: Network, mode: Mode, row_seconds: float, waiting: int) -> None:
+    def __init__(self, engine: Network, mode: Mode, row_seconds: float, running: Running) -> None:
         self.mode = mode
         self._engine = engine
         self._most_rows = 0 if mode == "threads" else max(1, int(QUEUE / max(row_seconds, 1e-9)))
         self._queue = Queue(engine)
-        self._threads = available_cores()
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
-        self._most, self._in_threads = waiting + self._threads, 0
+        self._pool = ThreadPoolExecutor(running.at_a_time, thread_name_prefix="model")
+        self._most, self._in_threads = running.waiting + running.at_a_time, 0
 
     def at_once(self, rows: int) -> bool:
         """Whether `now` is the way for so many rows; else `later`."""
