@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -148,6 +149,44 @@ def locked(path: Path, permissions: int = 0o644) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+class Hold:
+    """A lock at `path` that one process has, from when it gets it until it lets go or ends.
+
+    The system takes it from a killed one. Any thread may ask.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._asking = threading.Lock()
+
+    def take(self) -> bool:
+        """Take it if nobody has it; whether this process has it now. Raises OSError."""
+        import fcntl  # as in `locked`
+
+        with self._asking:
+            if self._file is not None:
+                return True
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(file)
+                if isinstance(error, BlockingIOError):
+                    return False
+                raise
+            self._file = file
+            return True
+
+    def release(self) -> None:
+        """Another may have it."""
+        with self._asking:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
 
 def clean_leftovers(directory: Path) -> None:

@@ -38,8 +38,8 @@ takes up changed settings and bundles without a lost request.
   serving.limits        body_bytes, rows, connections, ...: what a request may take
   serving.room          in_flight, deadline_seconds: what is refused at once when all is busy
   serving.collect       sample, redact, days, ...: what of the traffic is kept
-  serving.memory_limit  bytes; of a registry's models those used last are in memory, and
-                        serving.pinned=[NAME] always
+  serving.memory_limit  bytes of all workers together; of a registry's models those used last
+                        are in memory, and serving.pinned=[NAME] always
   serving.rollback      by how much a new version may be worse before it is taken back
   serving.monitor       rows, psi, labels, margin, ...: when drift and quality are alarming
 
@@ -69,8 +69,10 @@ def serve(
     when the address cannot be had.
     """
     with _extra():
+        from bigmodel.bundle.engine import available_cores
         from bigmodel.serving.app import App
         from bigmodel.serving.assemble import assemble
+        from bigmodel.serving.executor import Running
         from bigmodel.serving.living.home import Home
         from bigmodel.serving.model import Model
         from bigmodel.serving.registry.catalog import open_registry
@@ -80,22 +82,16 @@ def serve(
     if (bundle is None) == (registry is None):
         raise UserError("command line: name one of bundle=DIR and registry=DIR")
     _refuse_open_door(serving)
-    place = Place.inherited()
+    place, cores = Place.inherited(), available_cores()
     if place is not None:
-        serving = place.share(serving)
+        serving, cores = place.share(serving), place.cores(cores)
     elif serving.workers > 1:
         raise UserError(f"serving.workers={serving.workers}: start them with `bigmodel serve`")
+    running = Running(threads, cores, serving.executor, serving.waiting)
     if bundle is None:
-        service = assemble(serving, registry=open_registry(str(registry)), threads=threads)
+        service = assemble(serving, registry=open_registry(str(registry)), running=running)
     else:
-        model = Model(
-            bundle,
-            name=name,
-            threads=threads,
-            mode=serving.executor,
-            waiting=serving.waiting,
-            learners=Home(serving),
-        )
+        model = Model(bundle, name=name, running=running, learners=Home(serving))
         service = assemble(serving, [model])
     run(App(service), serving)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bigmodel.bundle.network import Network
 from bigmodel.bundle.sessions import ENGINES, ONNXRUNTIME, first_line
 from bigmodel.data.encoder import Encoded
 from bigmodel.errors import UserError
@@ -20,14 +21,21 @@ class Engine:
 
     `threads` is the number of cores that one run may use, by default all that the process may;
     `kind` is a name of `ENGINES`. Raises UserError, naming `place`, when the model is not one that
-    this room wrote, or the engine is not installed.
+    this room wrote, or the engine is not installed. `passing` are bytes that were needed for the
+    moment of opening it.
     """
 
     def __init__(
-        self, model: bytes, place: str, threads: int | None = None, kind: str = ONNXRUNTIME
+        self,
+        model: bytes | Network,
+        place: str,
+        threads: int | None = None,
+        kind: str = ONNXRUNTIME,
     ) -> None:
         _refuse_external_data(model, place)
         self._inputs, outputs, self._ask = ENGINES[kind](model, place, threads or available_cores())
+        # beside what stays: the file's bytes and a copy of them, or a weight and what is made of it
+        self.passing = model.largest if isinstance(model, Network) else 2 * len(model)
         if not set(self._inputs) <= set(Encoded._fields) or outputs != ["output"]:
             raise UserError(f"{place}: not a network of a bundle: it has other inputs or outputs")
         self._plain = self._inputs == ["numeric"]
@@ -72,18 +80,20 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _refuse_external_data(model: bytes, place: str) -> None:
+def _refuse_external_data(model: bytes | Network, place: str) -> None:
     """A model whose weights stand in other files could make the engine read any file.
 
-    Such a tensor names its file under the key "location": a model without these letters has
-    none, and need not be parsed twice.
+    Such a tensor names its file under the key "location": a model without these letters, but for
+    those of a `Network` itself, has none, and need not be parsed twice.
     """
-    if b"location" not in model:
+    apart = model if isinstance(model, Network) else None
+    raw = model.graph if isinstance(model, Network) else model
+    if raw.count(b"location") == (apart.count if apart else 0):
         return
     import onnx
 
     try:
-        external = _has_external(onnx.load_model_from_string(model))
+        external = _has_external(onnx.load_model_from_string(raw), apart.name if apart else None)
     except Exception as error:
         raise UserError(f"{place}: not an ONNX model: {first_line(error)}") from error
     if external:
@@ -93,13 +103,16 @@ def _refuse_external_data(model: bytes, place: str) -> None:
         )
 
 
-def _has_external(message: Any) -> bool:
-    """Whether any tensor within this protobuf message keeps its data elsewhere."""
+def _has_external(message: Any, ours: str | None) -> bool:
+    """Whether any tensor within this protobuf message keeps its data elsewhere than in our file."""
     for field, value in message.ListFields():
-        if field.name in ("external_data", "data_location") and value:
+        if field.name == "external_data":
+            if [one.value for one in value if one.key == "location"] != [ours]:
+                return True
+        elif field.name == "data_location" and value and not message.external_data:
             return True
         if field.type == field.TYPE_MESSAGE:
             parts = [value] if hasattr(value, "ListFields") else value
-            if any(_has_external(part) for part in parts):
+            if any(_has_external(part, ours) for part in parts):
                 return True
     return False

@@ -62,6 +62,7 @@ class LiveEngine(Engine):
 
     def __init__(self, engine: Engine, learner: Learner, columns: Columns) -> None:
         self.engine, self.learner, self.columns = engine, learner, columns
+        self.passing = engine.passing
 
     def run(self, encoded: Encoded) -> NDArray[np.float32]:
         """(n, K) logits, or (n, 1) standardised values, of n encoded rows.

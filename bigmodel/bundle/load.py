@@ -16,7 +16,7 @@ from bigmodel.bundle import archive, golden
 from bigmodel.bundle.archive import Archive
 from bigmodel.bundle.engine import Engine
 from bigmodel.bundle.manifest import Manifest
-from bigmodel.bundle.members import LEARNER
+from bigmodel.bundle.members import LEARNER, NETWORK
 from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.bundle.sessions import ENGINES
 from bigmodel.data.encoder import Encoder
@@ -102,7 +102,7 @@ def load(path: Path | str, *, threads: int | None = None) -> Bundle:
     UserError when the bundle is damaged, BigmodelError when its answers are not the trained
     network's.
     """
-    return open_archive(archive.read(path), threads)
+    return open_archive(archive.read(path, to_run=True), threads)
 
 
 def open_archive(content: Archive, threads: int | None = None) -> Bundle:
@@ -133,7 +133,8 @@ def engine_of(content: Archive, threads: int | None = None) -> Engine:
             f"{path}: made for the engine {kind[:30]!r}, which this bigmodel does not have; "
             "upgrade bigmodel"
         )
-    engine = Engine(content.part("model.onnx", bytes), f"{path}: model.onnx", threads, kind)
+    network = content.network or content.part(NETWORK, bytes)
+    engine = Engine(network, f"{path}: {NETWORK}", threads, kind)
     if LEARNER not in content.files:
         return engine
     from bigmodel.bundle.live import from_files  # with scipy, which no other bundle needs

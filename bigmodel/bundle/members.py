@@ -6,20 +6,23 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bigmodel.errors import UserError
 
 MAX_SIZE = 2 << 30  # bytes of a whole bundle, unpacked; an ONNX file cannot be larger either
+NETWORK = "model.onnx"
 LEARNER = "learner.json"  # stands in a bundle that keeps learning
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")  # no folders, nothing hidden
 
 
 @dataclass(frozen=True)
 class Members:
-    """The files' sizes in bytes, and `read(name)`, which gives at most one byte more than that."""
+    """The files' sizes in bytes, and `open(name)`, which raises UserError; `close` at the end."""
 
     sizes: dict[str, int]
-    read: Callable[[str], bytes]
+    open: Callable[[str], IO[bytes]]
+    close: Callable[[], None] = lambda: None
 
 
 def is_file_name(name: str) -> bool:
@@ -38,16 +41,17 @@ def directory_members(path: Path) -> Members:
                     "(a link, a folder or a strange name); remove it, or get a fresh copy"
                 )
             sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
-    return Members(sizes, lambda name: _read_plain(path, name, sizes[name]))
+    return Members(sizes, lambda name: _open_plain(path, name))
 
 
-def _read_plain(path: Path, name: str, size: int) -> bytes:
-    """The content of a plain file, at most `size` + 1 bytes of it; a link is not followed."""
+def _open_plain(path: Path, name: str) -> IO[bytes]:
+    """A plain file; a link is not followed."""
     try:
         handle = os.open(path / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise UserError(f"{path}: {name} is not a plain file; get a fresh copy")
-            return file.read(size + 1)
+        file = os.fdopen(handle, "rb")
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            file.close()
+            raise UserError(f"{path}: {name} is not a plain file; get a fresh copy")
+        return file
     except OSError as error:
         raise UserError(f"{path}: {name} cannot be read: {error.strerror or error}") from error

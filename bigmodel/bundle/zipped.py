@@ -5,8 +5,8 @@ flipped time stamp is noticed. A zip of the bundle's directory made by another t
 there the hashes of the manifest protect the content.
 """
 
-import hashlib
 import io
+import os
 import re
 import stat
 import zipfile
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from bigmodel.bundle.members import MAX_SIZE, Members, is_file_name
+from bigmodel.bundle.stream import Stream
 from bigmodel.errors import UserError
 from bigmodel.files import sha256
 
@@ -22,7 +23,7 @@ MAX_RATIO = 200  # unpacked bytes per byte of zip; weights shrink little, JSON a
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bundle gives the same zip
 _SEAL = b"bigmodel bundle, sha256 "
 _DIGEST = 64  # hexadecimal digits
-_PIECE = 1 << 20  # bytes that are unpacked at a time
+_PIECE = 1 << 20  # bytes that are read at a time
 _END = 22  # bytes of the record that ends a zip, before its comment
 
 
@@ -41,57 +42,54 @@ def pack(content: Mapping[str, bytes]) -> bytes:
 
 def zip_members(path: Path) -> Members:
     """The files of a zipped bundle. Raises UserError when it is not one, or is damaged."""
-    if path.stat().st_size > MAX_SIZE:
-        raise UserError(f"{path}: larger than {MAX_SIZE >> 30} GiB: too large for a bundle")
-    raw = path.read_bytes()
+    file = path.open("rb")
     try:
-        packed = zipfile.ZipFile(io.BytesIO(raw))
+        packed, infos = _checked(path, file)
+    except BaseException:
+        file.close()
+        raise
+    sizes = {name: info.file_size for name, info in infos.items()}
+    return Members(sizes, lambda name: packed.open(infos[name]), file.close)
+
+
+def _checked(path: Path, file: IO[bytes]) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+    """The open zip, and its entries by file name."""
+    size = os.fstat(file.fileno()).st_size
+    if size > MAX_SIZE:
+        raise UserError(f"{path}: larger than {MAX_SIZE >> 30} GiB: too large for a bundle")
+    try:
+        packed = zipfile.ZipFile(file)
     except Exception as error:  # a damaged zip raises almost anything
         raise UserError(
             f"{path}: not a bundle: neither a directory nor a readable .zip; "
             "give the directory or .zip that a training wrote"
         ) from error
-    _check_seal(path, raw, packed.comment)
+    _check_seal(path, file, size, packed.comment)
     infos = _plain_entries(path, packed)
-    sizes = {name: info.file_size for name, info in infos.items()}
-    if sum(sizes.values()) > MAX_RATIO * len(raw):
+    if sum(info.file_size for info in infos.values()) > MAX_RATIO * size:
         raise UserError(f"{path}: unpacks to over {MAX_RATIO} times its size: refused")
-
-    def read(name: str) -> bytes:
-        try:
-            with packed.open(infos[name]) as file:
-                return _at_most(file, sizes[name] + 1)
-        except Exception as error:
-            raise UserError(f"{path}: {name}: damaged: it cannot be unpacked") from error
-
-    return Members(sizes, read)
+    return packed, infos
 
 
-def _check_seal(path: Path, raw: bytes, comment: bytes) -> None:
+def _check_seal(path: Path, file: IO[bytes], size: int, comment: bytes) -> None:
     """The zip ends with its comment, and the comment is empty or our seal over the rest."""
     sealed = re.fullmatch(re.escape(_SEAL) + rb"[0-9a-f]{%d}" % _DIGEST, comment)
-    whole = sealed and raw[-_DIGEST:] == _digest(memoryview(raw)[:-_DIGEST]).encode()
-    foreign = not comment and raw[-_END:].startswith(b"PK\5\6")  # nothing hidden behind the end
+    whole = sealed and _sealed(file, size)
+    file.seek(-_END, os.SEEK_END)
+    foreign = not comment and file.read().startswith(b"PK\5\6")  # nothing hidden behind the end
     if not whole and not foreign:
         raise UserError(
             f"{path}: damaged or altered: the zip's seal does not match; get a fresh copy"
         )
 
 
-def _digest(part: memoryview) -> str:
-    """The SHA-256 of a part, which is not copied: it may be large."""
-    return hashlib.sha256(part).hexdigest()
-
-
-def _at_most(file: IO[bytes], size: int) -> bytes:
-    """The first bytes of a file; in pieces, since the library would hold large ones twice."""
-    whole = io.BytesIO()
-    while (left := size - whole.tell()) > 0:
-        part = file.read(min(left, _PIECE))
-        if not part:
-            break
-        whole.write(part)
-    return whole.getvalue()
+def _sealed(file: IO[bytes], size: int) -> bool:
+    """Whether the file ends with the digest of all that is before."""
+    file.seek(0)
+    stream = Stream(file)
+    for _ in range(0, size - _DIGEST, _PIECE):
+        stream.read(min(_PIECE, size - _DIGEST - stream.at))
+    return file.read() == stream.digest().encode()
 
 
 def _plain_entries(path: Path, packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

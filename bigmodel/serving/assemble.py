@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bigmodel.files import Hold
 from bigmodel.serving import keys, store
 from bigmodel.serving.accounts import Shared
 from bigmodel.serving.admission import Admission
@@ -10,6 +11,7 @@ from bigmodel.serving.auth import Everybody, Keyring
 from bigmodel.serving.beat import Beat
 from bigmodel.serving.capacity import Capacity
 from bigmodel.serving.collect import Collector
+from bigmodel.serving.executor import Running
 from bigmodel.serving.follower import Follower
 from bigmodel.serving.guard import Guard
 from bigmodel.serving.limits import Limits
@@ -24,7 +26,7 @@ from bigmodel.serving.service import Service
 from bigmodel.serving.settings import LOOPBACK, Serving
 from bigmodel.serving.shelf import Shelf
 from bigmodel.serving.slot import Routing, Slot
-from bigmodel.serving.traffic.quality import Quality
+from bigmodel.serving.traffic.ledger import Ledger
 from bigmodel.serving.traffic.shadow import Shadow
 from bigmodel.serving.worker import Line, Place
 from bigmodel.serving.writer import Writer
@@ -34,11 +36,11 @@ def assemble(
     settings: Serving,
     models: Sequence[Model] = (),
     registry: Registry | None = None,
-    threads: int = 1,
+    running: Running | None = None,
 ) -> Service:
     """The service of these models, or of those in a registry, its store open; nothing listens yet.
 
-    `threads` are the cores for one run of a network of the registry.
+    `running` says how networks of the registry run.
 
     Raises UserError when a setting does not fit the models, BigmodelError when the store cannot
     be opened.
@@ -50,7 +52,8 @@ def assemble(
     guard = Guard(keyring(settings), limits, admission, metrics)
     writer = _writer(settings, metrics)
     state, kept = Path(settings.state), settings.collect
-    monitor = Monitor(settings.monitor, state, metrics)
+    lead = Hold(state / "monitor" / "lock")
+    monitor = Monitor(settings.monitor, state, metrics, lead)
     collector = Collector(writer, kept.sample, kept.redact, metrics, monitor.offer)
     for model in models:
         collector.serves(model.name, model.version, model.schema)
@@ -58,15 +61,15 @@ def assemble(
     writer.start()
     log = _log(place, metrics)
     slots: Mapping[str, Slot] = {model.name: Slot(Routing(model)) for model in models}
-    follower = quality = None
+    follower = None
     if registry is not None:
-        follower = _follower(settings, registry, threads, collector, metrics, admission)
+        ledger = Ledger(state / store.NAME, writer, lead.take)
+        follower = _follower(
+            settings, registry, running or Running(), collector, metrics, admission, ledger
+        )
         slots = follower.slots
-        quality = Quality(state / store.NAME, slots)
     beat = Beat(limits, metrics, writer)
-    service = Service(
-        settings, slots, follower, quality, guard, collector, metrics, log, beat, monitor
-    )
+    service = Service(settings, slots, follower, guard, collector, metrics, log, beat, monitor)
     metrics.add(LearningFigures(service.learners))
     metrics.follow("ready", lambda: float(not service.draining))
     return service
@@ -96,17 +99,20 @@ def _log(place: Place | None, metrics: Metrics) -> Log:
 def _follower(
     settings: Serving,
     registry: Registry,
-    threads: int,
+    running: Running,
     collector: Collector,
     metrics: Metrics,
     admission: Admission,
+    ledger: Ledger,
 ) -> Follower:
     """What keeps the slots as the registry says; what is there by now is loaded."""
     deadline = settings.room.deadline_seconds
     capacity = Capacity(settings.memory_limit, settings.pinned, deadline, admission)
-    shelf = Shelf(Loader(registry, settings, threads, collector.check, capacity))
+    shelf = Shelf(Loader(registry, settings, running, collector.check, capacity))
     shadow = Shadow(lambda: admission.in_flight < settings.room.in_flight / 2)
-    follower = Follower(registry, shelf, collector, metrics, settings.rollback, shadow, capacity)
+    follower = Follower(
+        registry, shelf, collector, metrics, settings.rollback, shadow, capacity, ledger
+    )
     follower.first()
     return follower
 

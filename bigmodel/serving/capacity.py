@@ -16,7 +16,7 @@ from bigmodel.serving.admission import Admission
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.resident import Resident
 
-_PASSING = 2  # times its file that a network takes beside itself while it is loaded
+_PASSING = 2  # times its file that a network may take beside itself while it is first loaded
 _MOMENT = 1.05  # times the limit that may be held for the moment of a load, as it is foreseen
 _PAUSE = 0.02  # seconds until one looks again for a network that nobody uses
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Capacity:
 
         Called in the thread that loads, or before the loop. Raises UserError when it is too large.
         """
-        self.make_room(name, size, size)
+        self.make_room(name, size, _PASSING * size)
         loaded = self._measured(load)
         if not self._base and self._limit is not None:  # libraries came with it: once more
             loaded.free()
@@ -112,7 +112,7 @@ class Capacity:
 
     def _again(self, resident: Resident) -> None:
         if not resident.loaded:
-            self.make_room(resident.name, resident.bytes, resident.size)
+            self.make_room(resident.name, resident.bytes, resident.passing)
             self._measure(resident, resident.reload)
             _log.info("%s: %s is in memory again", resident.name, resident.version[:12])
 
@@ -135,9 +135,9 @@ class Capacity:
         self._measured(work)
         resident.bytes = max(resident.size, min(known, resident.bytes))
 
-    def make_room(self, name: str, need: int, size: int) -> None:
-        """Free networks until `need` bytes fit into the limit, and with what passes, for a moment,
-        a twentieth more; `size` is that of the file.
+    def make_room(self, name: str, need: int, passing: int) -> None:
+        """Free networks until `need` bytes fit into the limit, and those that are `passing` into
+        a twentieth more.
         """
         if self._limit is None or not self._base:
             return
@@ -150,7 +150,7 @@ class Capacity:
                 f"{name}: too large: takes {need:,} bytes, and serving.memory_limit="
                 f"{self._limit} leaves {max(0, budget - pinned):,} for it"
             )
-        work = self._evict(need, need + _PASSING * size, budget)
+        work = self._evict(need, need + passing, budget)
         if self._loop is None:
             asyncio.run(work)
         else:

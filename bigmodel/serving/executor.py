@@ -8,6 +8,7 @@ only wait.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -34,6 +35,25 @@ FAST = 0.002  # seconds that the loop may be held
 _TOGETHER = 256  # rows in a run: more would make the first of them wait
 
 
+@dataclass(frozen=True)
+class Running:
+    """How the networks of this process run: in which mode, by default by their measured time.
+
+    `threads` are the cores for one run, `cores` those for all runs of a slow network together; at
+    most `waiting` requests wait for these.
+    """
+
+    threads: int = 1
+    cores: int = field(default_factory=available_cores)
+    mode: Literal["auto"] | Mode = "auto"
+    waiting: int = 64
+
+    @property
+    def at_a_time(self) -> int:
+        """Runs of a slow network that do not take each other's cores."""
+        return max(1, self.cores // self.threads)
+
+
 def mode_of(seconds: float) -> Mode:
     """The mode for a model that takes so many seconds for a row."""
     return "queue" if seconds <= FAST else "threads"
@@ -44,16 +64,15 @@ class Executor:
     `threads` beside the loop.
 
     `row_seconds` is what each further row costs: a request that would hold the loop for longer
-    than `FAST` goes to the threads in any mode. At most `waiting` requests wait for these.
+    than `FAST` goes to the threads in any mode.
     """
 
-    def __init__(self, run: Run, mode: Mode, row_seconds: float, waiting: int) -> None:
+    def __init__(self, run: Run, mode: Mode, row_seconds: float, running: Running) -> None:
         self.mode = mode
         self._most_rows = 0 if mode == "threads" else max(1, int(FAST / max(row_seconds, 1e-9)))
         self._queue = Gatherer(run, min(_TOGETHER, self._most_rows))
-        self._threads = available_cores()
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
-        self._most, self._in_threads = waiting + self._threads, 0
+        self._pool = ThreadPoolExecutor(running.at_a_time, thread_name_prefix="model")
+        self._most, self._in_threads = running.waiting + running.at_a_time, 0
 
     def in_loop(self, rows: int) -> bool:
         """Whether so many rows are answered in the loop; else `beside` it."""

@@ -20,8 +20,10 @@ from bigmodel.serving.registry.state import State
 from bigmodel.serving.settings import Rollback
 from bigmodel.serving.shelf import Shelf
 from bigmodel.serving.slot import Routing, Slot
-from bigmodel.serving.traffic.comparison import Comparison, Criterion
-from bigmodel.serving.traffic.judge import Judge
+from bigmodel.serving.traffic.comparison import Comparison
+from bigmodel.serving.traffic.evidence import Criterion
+from bigmodel.serving.traffic.judge import Judge, in_time
+from bigmodel.serving.traffic.ledger import Ledger
 from bigmodel.serving.traffic.shadow import Shadow
 
 _log = logging.getLogger(__name__)
@@ -39,9 +41,10 @@ class Follower:
         limits: Rollback,
         shadow: Shadow,
         capacity: Capacity,
+        ledger: Ledger,
     ) -> None:
         self.registry, self._shelf, self._capacity = registry, shelf, capacity
-        self._limits, self._shadow = limits, shadow
+        self._limits, self._shadow, self._ledger = limits, shadow, ledger
         self._collector, self._metrics = collector, metrics
         self.slots: dict[str, Slot] = {}
         self._stamps: dict[str, object] = {}
@@ -61,6 +64,7 @@ class Follower:
     async def start(self) -> None:
         """From now on follow it."""
         self._capacity.start()
+        await self._ledger.start(self.slots)
         self._task = asyncio.ensure_future(self._run())
 
     async def close(self) -> None:
@@ -71,6 +75,7 @@ class Follower:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        await self._ledger.close()
 
     async def change(
         self, name: str, versions: Sequence[str], change: Callable[[State], State], force: bool
@@ -135,14 +140,15 @@ class Follower:
             return False
         return not slot.judge.on_trial
 
-    def _previous(self, slot: Slot | None, stable: Model, state: State) -> Model | None:
-        """The version that a promoted one is to be compared with."""
-        if slot is None:
+    def _previous(self, name: str, stable: Model, state: State) -> Model | None:
+        """The version that a promoted one is compared with, while it is on trial."""
+        if stable.version != state.stable or not state.previous or not in_time(state):
             return None
-        if stable is slot.model:
-            on_trial = slot.judge is not None and slot.judge.on_trial
-            return slot.routing.previous if on_trial else None
-        return slot.model if state.previous[-1:] == (slot.model.version,) else None
+        slot = self.slots.get(name)
+        known = slot is not None and slot.model is stable
+        if known and slot is not None and slot.judge is not None and not slot.judge.on_trial:
+            return None
+        return self._shelf.attempt(name, state.previous[-1], None, state)
 
     def _wanted(self, name: str) -> Routing | None:
         """What should answer, loaded, as far as it may; None when nothing has to change."""
@@ -162,7 +168,7 @@ class Follower:
             for version in (state.canary, state.shadow)
         )
         problems = self._shelf.problems(name, state.labels.values())
-        previous = self._previous(slot, stable, state)
+        previous = self._previous(name, stable, state)
         return Routing(stable, canary, shadow, previous, state, problems)
 
     def _publish(self, name: str, routing: Routing | None) -> None:
@@ -177,7 +183,8 @@ class Follower:
                 self._metrics.serves(model.name, model.version)
         before = None if slot is None else slot.model.version
         if slot is None:
-            self.slots[name] = Slot(routing, Judge(self._limits, self._shadow, self._acting(name)))
+            judge = Judge(self._limits, self._shadow, self._acting(name), self._ledger.press)
+            self.slots[name] = Slot(routing, judge)
         else:
             for model in slot.publish(routing):
                 self._metrics.retires(name, model.version)
@@ -194,19 +201,24 @@ class Follower:
 
     async def _take_back(self, name: str, comparison: Comparison, criterion: Criterion) -> None:
         """A version is worse: as a canary it ends, as the stable one the one before answers."""
-        judged, reference = comparison.versions
+        judged, reference = comparison.episode.judged, comparison.episode.reference
+        acted = False
         reason = f"{judged[:12]} was taken back: {comparison.reason(criterion)}"
 
         def change(state: State) -> State:
+            nonlocal acted
+            acted = True
             if state.canary == judged:
                 return state.without_canary(reason)
             if state.stable == judged and state.previous[-1:] == (reference,):
                 return state.rolled_back(reason)
-            return state  # somebody else was faster
+            acted = False
+            return state  # another process was faster, or an operator
 
         try:
             await self.change(name, [reference], change, force=True)
-            _log.warning("%s: %s", name, reason)
+            if acted:
+                _log.warning("%s: %s", name, reason)
         except BigmodelError as error:
             _log.error("%s: %s could not be taken back: %s", name, judged[:12], error)
 

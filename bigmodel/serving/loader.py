@@ -6,6 +6,7 @@ from dataclasses import replace
 from bigmodel.data.schema import Schema
 from bigmodel.errors import UserError
 from bigmodel.serving.capacity import Capacity
+from bigmodel.serving.executor import Running
 from bigmodel.serving.living.home import Home
 from bigmodel.serving.model import Model
 from bigmodel.serving.registry.catalog import Registry
@@ -26,11 +27,11 @@ class Loader:
         self,
         registry: Registry,
         settings: Serving,
-        threads: int,
+        running: Running,
         check: Callable[[str, Schema], None],
         capacity: Capacity,
     ) -> None:
-        self._registry, self._settings, self._threads = registry, settings, threads
+        self._registry, self._settings, self._running = registry, settings, running
         self._check, self._capacity = check, capacity
 
     def load(self, name: str, version: str, stable: Model | None, force: bool) -> Model:
@@ -44,9 +45,7 @@ class Loader:
             return Model(
                 lambda: self._registry.path(name, version),
                 name=name,
-                threads=self._threads,
-                mode=self._settings.executor,
-                waiting=self._settings.waiting,
+                running=self._running,
                 learners=Home(self._settings),
             )
 

@@ -3,18 +3,18 @@
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
 from bigmodel.bundle import archive, reference
 from bigmodel.bundle.load import engine_of, open_archive
-from bigmodel.bundle.members import LEARNER
+from bigmodel.bundle.members import LEARNER, NETWORK
 from bigmodel.errors import UserError
 from bigmodel.serving import example, names
 from bigmodel.serving.answers import Answering, Answers
-from bigmodel.serving.executor import Executor, Mode, Network, mode_of
+from bigmodel.serving.executor import Executor, Mode, Network, Running, mode_of
 from bigmodel.serving.living.home import Home
 from bigmodel.serving.outputs import Outputs
 from bigmodel.serving.parameters import Declared, Parameters
@@ -36,10 +36,10 @@ class Model(Resident):
     """A verified bundle that answers rows; it never changes, so requests share it freely.
 
     `source` says where it is, now and when its network has to be loaded again. `name` is what it is
-    called in paths, the bundle's own by default; `threads` are the cores for one run of the
-    network; `waiting` as of `Executor`. `observer`, where there is one, is told of each request.
-    A bundle that keeps learning does so where there is a place for `learners`, and is not freed
-    while it may be asked. Raises as `bigmodel.load` does, BigmodelError when its log is unusable.
+    called in paths, the bundle's own by default; `running` says how its network runs. `observer`,
+    where there is one, is told of each request. A bundle that keeps learning does so where there
+    is a place for `learners`, and is not freed while it may be asked. Raises as `bigmodel.load`
+    does, BigmodelError when its log is unusable.
     """
 
     def __init__(
@@ -47,16 +47,14 @@ class Model(Resident):
         source: Path | str | Callable[[], Path],
         *,
         name: str | None = None,
-        threads: int = 1,
-        mode: Literal["auto"] | Mode = "auto",
-        waiting: int = 64,
+        running: Running | None = None,
         learners: Home | None = None,
     ) -> None:
         super().__init__()
         self._source = source if callable(source) else lambda: Path(source)
-        self._threads, self._waiting = threads, waiting
-        content = archive.read(self._source())
-        bundle = open_archive(content, threads)
+        self._running = running or Running()
+        content = archive.read(self._source(), to_run=True)
+        bundle = open_archive(content, self._running.threads)
         self.manifest, self.schema = bundle.manifest, bundle.schema
         self.name = names.checked(name or self.manifest.name)
         self.version = self.manifest.version
@@ -64,7 +62,8 @@ class Model(Resident):
         self.metrics: dict[str, float | None] = content.part("metrics.json", orjson.loads)
         answered = reference.NAME in content.files  # older bundles do not know their answers
         self.answered = content.part(reference.NAME, reference.from_bytes) if answered else ()
-        self.bytes = self.size = len(content.files["model.onnx"])
+        self.bytes = self.size = self.manifest.files[NETWORK].size
+        self.passing = bundle.engine.passing
         post = bundle.postprocess
         costs = () if post.costs is None else post.costs.columns
         self.reader = Reader(self.schema, bundle.encoder, costs)
@@ -81,7 +80,8 @@ class Model(Resident):
             self._answering = learners.answering(self._answering, self.living)
         self.example = example.row_of(self.schema, tuple(self.reader.needed))
         self.seconds, self._row_seconds = self._measured()
-        self.mode = mode_of(self.seconds) if mode == "auto" else mode
+        mode = self._running.mode
+        self.mode: Mode = mode_of(self.seconds) if mode == "auto" else mode
         self.executor: Executor | None = self._executor(self._engine)
         self.breaker = Breaker()
         self.observer: Observer | None = None
@@ -174,14 +174,14 @@ class Model(Resident):
 
     def reload(self) -> None:
         """Load the network again, its hashes verified; in any thread."""
-        content = archive.read(self._source())
+        content = archive.read(self._source(), to_run=True)
         if content.manifest.version != self.version:
             raise UserError(f"{content.path}: holds another version; add its bundle again")
-        engine = engine_of(content, self._threads)
+        engine = engine_of(content, self._running.threads)
         self._engine, self.executor = engine, self._executor(engine)
 
     def _executor(self, engine: Network) -> Executor:
-        return Executor(self._run, self.mode, self._row_seconds, self._waiting)
+        return Executor(self._run, self.mode, self._row_seconds, self._running)
 
     def _measured(self) -> tuple[float, float]:
         """Seconds of a request of one row, and of each further row: the best of a few.

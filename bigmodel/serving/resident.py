@@ -17,7 +17,8 @@ class Home(Protocol):
 class Resident:
     """Counts who uses it; freed while nobody does, and loaded again when somebody comes.
 
-    `bytes` is what it takes in memory, `size` the bytes of its file. One that `stays` is not freed
+    `bytes` is what it takes in memory, and `passing` what beside that for the moment of a load;
+    `size` are the bytes of its file. One that `stays` is not freed
     as long as somebody may come. `home`, where there is one, loads it again. `enter`, `leave`,
     `retire` and `free` are called in the event loop, or before there is one.
     """
@@ -27,7 +28,7 @@ class Resident:
     size: int
 
     def __init__(self) -> None:
-        self.bytes = 0
+        self.bytes = self.passing = 0
         self.stays = False
         self.used = time.monotonic()
         self.home: Home | None = None

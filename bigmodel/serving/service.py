@@ -16,7 +16,6 @@ from bigmodel.serving.model import Model
 from bigmodel.serving.monitor.monitor import Monitor
 from bigmodel.serving.settings import Serving
 from bigmodel.serving.slot import Slot
-from bigmodel.serving.traffic.quality import Quality
 
 if TYPE_CHECKING:
     from bigmodel.serving.living.living import Living
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
 class Service:
     """The models by name, and what stands beside them.
 
-    `follower` keeps `slots` as a registry says, and `quality` tells them of feedback; None where
-    there is no registry. `draining` once this process is to end, `replaced` where another one has
-    its place.
+    `follower` keeps `slots` as a registry says; None where there is none. `draining` once this
+    process is to end, `replaced` where another one has its place.
     """
 
     def __init__(
@@ -35,7 +33,6 @@ class Service:
         settings: Serving,
         slots: Mapping[str, Slot],
         follower: Follower | None,
-        quality: Quality | None,
         guard: Guard,
         collector: Collector,
         metrics: Metrics,
@@ -44,7 +41,7 @@ class Service:
         monitor: Monitor,
     ) -> None:
         self.settings = settings
-        self.slots, self.follower, self._quality = slots, follower, quality
+        self.slots, self.follower = slots, follower
         self.guard, self.collector, self.metrics, self.log = guard, collector, metrics, log
         self._beat, self.monitor = beat, monitor
         self.draining = self.replaced = False
@@ -54,16 +51,12 @@ class Service:
         await self._beat.start()
         if self.follower is not None:
             await self.follower.start()
-        if self._quality is not None:
-            await self._quality.start()
         self.monitor.start(self.slots)
 
     async def close(self) -> None:
         """After the last one: what is left reaches the disk."""
         if self.follower is not None:
             await self.follower.close()
-        if self._quality is not None:
-            await self._quality.close()
         await self._beat.close()
         await asyncio.to_thread(self.monitor.close)
         for _, living in self.learners():

@@ -15,9 +15,9 @@ _log = logging.getLogger(__name__)
 
 
 class Problem(NamedTuple):
-    """Why a version may not answer, and when (monotonic seconds) to look again."""
+    """Why a version may not answer, in lines, and when (monotonic seconds) to look again."""
 
-    reason: str
+    lines: tuple[str, ...]
     again: float
 
 
@@ -44,24 +44,23 @@ class Shelf:
         if version is None:
             return None
         known = name, version
-        problem = self._problems.get(known, Problem("", 0.0))
+        problem = self._problems.get(known, Problem((), 0.0))
         if known not in self._loaded and problem.again > time.monotonic():
             return None
         try:
             return self.load(name, version, stable, version in state.forced)
         except BigmodelError as error:
-            told = "; ".join(error.lines)
-            if told != problem.reason:
-                _log.error("%s", told)
-            self._problems[known] = Problem(told, time.monotonic() + _AGAIN)
+            if error.lines != problem.lines:
+                _log.error("%s", "; ".join(error.lines))
+            self._problems[known] = Problem(error.lines, time.monotonic() + _AGAIN)
             return None
 
-    def problems(self, name: str, wanted: Collection[str]) -> dict[str, str]:
+    def problems(self, name: str, wanted: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Why versions of a model may not answer; those not wanted any more are forgotten."""
         for known in list(self._problems):
             if known[0] == name and known[1] not in wanted:
                 self._problems.pop(known)
-        return {v: one.reason for (model, v), one in list(self._problems.items()) if model == name}
+        return {v: one.lines for (model, v), one in list(self._problems.items()) if model == name}
 
     def due(self) -> set[str]:
         """The models with a version to be tried again."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bigmodel.data.schema import Target
+from bigmodel.serving import places
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import Request
 from bigmodel.serving.model import Model
@@ -18,7 +18,7 @@ class Routing:
     """Who answers: never changed, but replaced as a whole, so that a request sees one of them.
 
     `previous` answered before `stable`, which is compared with it for a while. `state` is what the
-    registry says; `problems` why a version of it does not answer, by version.
+    registry says; `problems` why a version of it does not answer, by version, in lines.
     """
 
     stable: Model
@@ -26,7 +26,7 @@ class Routing:
     shadow: Model | None = None
     previous: Model | None = None
     state: State = field(default_factory=State)
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, Model]:
@@ -40,14 +40,14 @@ class Routing:
         found = (*self.labels.values(), self.previous)
         return tuple(dict.fromkeys(model for model in found if model is not None))
 
-    def told(self) -> dict[str, Any]:
-        """Who answers, what else the registry wants, and why it is not so."""
+    def told(self, whole: bool) -> dict[str, Any]:
+        """Who answers, what else the registry wants, and why it is not so; `whole`: with places."""
         labels = {label: model.version for label, model in self.labels.items()}
         wanted = self.state.labels
         return {
             "traffic": {**labels, "percent": self.state.percent if self.canary else 0.0},
             "wanted": {k: v for k, v in wanted.items() if labels.get(k) != v},
-            "problems": dict(self.problems),
+            "problems": {k: places.told(v, whole) for k, v in self.problems.items()},
         }
 
 
@@ -71,11 +71,6 @@ class Slot:
         """The versions that can be asked by name."""
         return self.routing.models
 
-    @property
-    def target(self) -> Target:
-        """What is predicted."""
-        return self.routing.stable.schema.target
-
     def choose(self, request: Request) -> Model:
         """The version that answers a request: always the same for one caller."""
         routing = self.routing
@@ -97,18 +92,13 @@ class Slot:
         self._follow()
         return tuple(model for model in before.models if model not in routing.models)
 
-    def labelled(self, version: str, loss: float) -> None:
-        """Feedback on an answer of a version: its loss, from 0, right, to 1."""
-        if self.judge is not None:
-            self.judge.labelled(version, loss)
-
     def _follow(self) -> None:
         if self.judge is not None:
             self.judge.follow(self.routing)
             for model in self.routing.models:
                 model.observer = self.judge
 
-    def told(self) -> dict[str, Any]:
-        """The labels and what is wrong, as the API shows them."""
+    def told(self, whole: bool) -> dict[str, Any]:
+        """The labels and what is wrong, as the API shows them; `whole`: with places."""
         comparisons = {} if self.judge is None else self.judge.told()
-        return {**self.routing.told(), "comparisons": comparisons}
+        return {**self.routing.told(whole), "comparisons": comparisons}

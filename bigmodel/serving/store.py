@@ -1,4 +1,4 @@
-"""What the service keeps, in one SQLite file: predictions, labels, what each key has used.
+"""What the service keeps, in one SQLite file: predictions, labels, notes, what each key has used.
 
 A commit is on the disk when it returns (write-ahead log, synchronous=FULL), and survives
 `kill -9` and power cuts. Several processes may have the file open.
@@ -30,6 +30,8 @@ create table if not exists versions(
 create table if not exists memories(
     id text primary key, time real not null, expires real not null, model text not null,
     version text not null, row_count integer not null, memos blob not null);
+create table if not exists notes(
+    key text primary key, time real not null, content blob not null);
 create table if not exists usage(
     day integer, key text, requests integer not null, primary key (day, key));
 """
@@ -179,6 +181,16 @@ class Store:
         rows = self._db.execute("select day, key, requests from usage where day >= ?", (today,))
         return {(day, key): count for day, key, count in rows}
 
+    def note(self, key: str) -> bytes | None:
+        """What was noted last under this key; None where there is nothing."""
+        row = self._db.execute("select content from notes where key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def set_note(self, key: str, content: bytes) -> None:
+        """Note it; it goes by its age, like a record."""
+        note = (key, time.time(), content)
+        self._db.execute("insert or replace into notes values (?, ?, ?)", note)
+
     def prune(self) -> int:
         """Remove what is too old, then, when little room is left, old predictions without a label.
 
@@ -186,7 +198,7 @@ class Store:
         """
         oldest = time.time() - self._days * 86_400
         removed = 0
-        for table in ("predictions", "labels"):
+        for table in ("predictions", "labels", "notes"):
             removed += self._remove(table, "time < ?", f"select rowid from {table}", oldest)
         # twice as long as they are of use: to say so of a label that comes late
         late = "select rowid from memories"

@@ -11,6 +11,7 @@ from bigmodel.serving.exchange import then
 from bigmodel.serving.http import Handled, Request, Response, json, loads
 from bigmodel.serving.ids import new_id
 from bigmodel.serving.living.figures import told
+from bigmodel.serving.places import may_know
 from bigmodel.serving.question import Question
 from bigmodel.serving.service import Service
 from bigmodel.serving.versions import listing
@@ -69,7 +70,7 @@ async def model(service: Service, request: Request) -> Response:
             "loaded": model.loaded,
             "bytes": model.bytes,
             "parameters": model.parameters.schema["properties"],
-            **service.slot(model.name).told(),
+            **service.slot(model.name).told(may_know(request)),
             **learning,
         }
     )
@@ -82,7 +83,7 @@ async def example(service: Service, request: Request) -> Response:
 
 async def versions(service: Service, request: Request) -> Response:
     """The versions that there are, what each of them does, and why one does not."""
-    return json({"versions": await listing(service, request.arguments["name"])})
+    return json({"versions": await listing(service, request)})
 
 
 async def card(service: Service, request: Request) -> Response:

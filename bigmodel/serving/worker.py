@@ -48,7 +48,13 @@ class Place:
     def share(self, settings: Serving) -> Serving:
         """The settings, with this worker's share of what all of them may take."""
         room = replace(settings.room, in_flight=-(-settings.room.in_flight // self.workers))
-        return replace(settings, room=room, waiting=-(-settings.waiting // self.workers))
+        memory = settings.memory_limit and max(1, settings.memory_limit // self.workers)
+        waiting = -(-settings.waiting // self.workers)
+        return replace(settings, room=room, waiting=waiting, memory_limit=memory)
+
+    def cores(self, all_cores: int) -> int:
+        """This worker's share of them: one at least."""
+        return max(1, all_cores // self.workers)
 
 
 class Line:

@@ -21,10 +21,18 @@ import bigmodel
 from bigmodel.serving.registry.catalog import Registry, open_registry
 
 sys.path.insert(0, str(common.ROOT / "tests" / "serving"))
+import judging
 import versions
 
 __all__ = [
-    *("Server", "asking", "eventually", "registry_of", "resident", "trained", "versions"),
+    "Server",
+    "asking",
+    "eventually",
+    "judging",
+    "registry_of",
+    "resident",
+    "trained",
+    "versions",
     "watching",
 ]
 NAME = "wine"

@@ -1,21 +1,19 @@
 """Canaries: their share, how soon a worse one is taken back, and how often one that is not."""
 
-import random
 import statistics
 from pathlib import Path
 from typing import Any
 
 import common
-from chaos_common import NAME, Server, registry_of, trained, versions
+from chaos_common import NAME, Server, judging, registry_of, trained, versions
 
 from bigmodel.config.compose import settings
 from bigmodel.serving.settings import Rollback
-from bigmodel.serving.traffic.comparison import Comparison
 from bigmodel.serving.traffic.sticky import place_of
 
 Result = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 ADMIN = f"/v1/admin/models/{NAME}"
-SOUND = {"error": 0.001, "slow": 0.05, "wrong": 0.1, "differ": 0.1}
+WORKERS = 4
 WORSE = {
     "fails always": {"error": 1.0},
     "fails on a tenth": {"error": 0.1},
@@ -64,14 +62,17 @@ def alarms(folder: Path, quick: bool) -> Result:
     """Runs of identical versions, and of worse ones: how often, and how soon, one is taken back."""
     limits = Rollback(**settings("serve", ["bundle=none"])["serving"]["rollback"])
     runs, length = (10, 2000) if quick else (100, 20_000)
-    same = [_run(limits, SOUND, length, seed) for seed in range(runs)]
-    false = sum(found is not None for found in same)
-    rows: list[dict[str, Any]] = [
-        {"part": "alarms", "canary": "the same", "runs": runs, "taken back": false}
-    ]
+    rows: list[dict[str, Any]] = []
+    false = 0
+    for workers in (1, WORKERS):
+        same = [_run(limits, {}, length, seed, workers) for seed in range(runs)]
+        called = sum(found is not None for found in same)
+        false = max(false, called)
+        what = f"the same, {workers} workers"
+        rows.append({"part": "alarms", "canary": what, "runs": runs, "taken back": called})
     missed = 0
     for name, worse in WORSE.items():
-        found = [_run(limits, {**SOUND, **worse}, length, 1000 + seed) for seed in range(runs)]
+        found = [_run(limits, worse, length, 1000 + seed) for seed in range(runs)]
         needed = [n for n in found if n is not None]
         missed += len(found) - len(needed)
         told = common.spread(needed or [length], "requests")
@@ -79,7 +80,7 @@ def alarms(folder: Path, quick: bool) -> Result:
             {"part": "alarms", "canary": name, "runs": runs, "taken back": len(needed), **told}
         )
     fails = statistics.median(
-        _run(limits, {**SOUND, "error": 1.0}, length, seed) or length for seed in range(20)
+        _run(limits, {"error": 1.0}, length, seed) or length for seed in range(20)
     )
     return rows, [
         common.target(
@@ -92,18 +93,9 @@ def alarms(folder: Path, quick: bool) -> Result:
     ]
 
 
-def _run(limits: Rollback, canary: dict[str, float], length: int, seed: int) -> int | None:
+def _run(
+    limits: Rollback, worse: dict[str, float], length: int, seed: int, workers: int = 1
+) -> int | None:
     """Traffic with a tenth for the canary; after how many requests it is called worse."""
-    chance, comparison = random.Random(seed), Comparison("new", "old", limits)
-    for number in range(1, length + 1):
-        judged = chance.random() < 0.1
-        of, version = (canary, "new") if judged else (SOUND, "old")
-        error = chance.random() < of["error"]
-        comparison.answered(version, error=error, slow=chance.random() < of["slow"])
-        if chance.random() < 0.3:
-            comparison.disagreed(float(chance.random() < canary["differ"]))
-        if chance.random() < 0.5:
-            comparison.labelled(version, float(chance.random() < of["wrong"]))
-        if comparison.verdict:
-            return number
-    return None
+    together = judging.Processes(limits, workers)
+    return together.traffic({**judging.SOUND, **worse}, length, seed)

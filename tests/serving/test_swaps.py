@@ -162,15 +162,20 @@ def test_a_server_starts_with_what_answered_before_when_the_stable_one_is_damage
 ):
     registry, made = three
     registry.edit("wine", lambda state: state.promoted(made["1"], "test"))
-    cut(registry.path("wine", made["1"]))
+    path, state = registry.path("wine", made["1"]), tmp_path / "state"
+    cut(path)
+    operator, caller = (add_key(state, scopes=scopes) for scopes in (["admin"], ["predict"]))
     with (
-        serving(tmp_path / "models", tmp_path / "state", *QUICK, what="registry") as server,
-        server.client() as client,
+        serving(tmp_path / "models", state, *QUICK, what="registry") as server,
+        server.client(operator) as above,
+        server.client(caller) as client,
     ):
         assert client.post(PREDICT, json={"rows": rows[:1]}).json()["model_version"] == made["0"]
         told = client.get("/v1/models/wine").json()
         assert told["wanted"] == {"stable": made["1"]}
         assert "not a bundle" in told["problems"][made["1"]]
+        assert problem(client, made["1"]).startswith(f"{path.name}: ")  # not where it is
+        assert problem(above, made["1"]).startswith(f"{path}: ")
 
 
 def test_a_slow_version_never_answers(three, tmp_path):

@@ -11,10 +11,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+import versions
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import TypeAdapter
 from running import Server, add_key, serving
 
+from bigmodel.config.compose import settings
+from bigmodel.serving.executor import Running
 from bigmodel.serving.keys import SCOPES
+from bigmodel.serving.settings import Serving
+from bigmodel.serving.worker import Place
 
 PREDICT = "/v1/models/wine/predict"
 TWO = (
@@ -106,7 +112,7 @@ def figure(server: Server, key: str, name: str) -> float:
     return sum(s.value for family in families for s in family.samples if s.name == name)
 
 
-def asked(server: Server, key: str, rows: list, times: int = 1) -> list[int]:
+def asked(server: Server, key: str | None, rows: list, times: int = 1) -> list[int]:
     with server.client(key) as client:
         body = {"rows": rows[:1]}
         return [client.post(PREDICT, json=body).status_code for _ in range(times)]
@@ -196,3 +202,36 @@ def test_when_the_supervisor_is_killed_another_start_serves_on(wine_bundle, rows
     ):
         until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
         assert c.post(PREDICT, json={"rows": rows[:1]}).status_code == 200
+
+
+def test_workers_share_memory_room_and_cores():
+    given = settings("serve", ["bundle=none", "serving.memory_limit=3000000000"])["serving"]
+    whole, place = TypeAdapter(Serving).validate_python(given), Place(1, 3, 0, 0, 0)
+    shared = place.share(whole)
+    assert shared.memory_limit == 1_000_000_000
+    assert 3 * shared.room.in_flight >= whole.room.in_flight
+    assert [place.cores(cores) for cores in (1, 3, 8)] == [1, 1, 2]
+    assert Running(threads=2, cores=5).at_a_time == 2
+
+
+@pytest.mark.slow
+def test_workers_judge_versions_as_one_and_a_restart_forgets_nothing(wine_bundle, rows, tmp_path):
+    other = versions.same(wine_bundle, tmp_path / "other", 1)
+    place = tmp_path / "models"
+    registry, named = versions.registry_of(place, {"stable": wine_bundle, "canary": other})
+    registry.edit("wine", lambda state: state.with_canary(named["canary"], 50.0))
+
+    def seen(server: Server) -> int:
+        with server.client() as client:
+            told = client.get("/v1/models/wine").json()["comparisons"]["canary"]["criteria"]
+        return told["errors"]["count"] + told["errors"]["reference_count"]
+
+    with serving(place, tmp_path / "state", *TWO, what="registry") as server:
+        for worker in (0, 1):
+            with only(server, worker):
+                assert asked(server, None, rows, 10) == [200] * 10
+        for worker in (0, 1):
+            with only(server, worker):
+                until(lambda: seen(server) == 20)
+    with serving(place, tmp_path / "state", *TWO, what="registry") as server:
+        until(lambda: seen(server) == 20)

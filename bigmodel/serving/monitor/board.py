@@ -1,10 +1,9 @@
 """What the processes of one service tell each other: a small file of each, in one directory.
 
-Whoever holds the lock is the one that judges for all; when it dies, another one does. Nothing
-here is worth a synchronisation of the disk: after a crash all of it is made again.
+One process makes a whole of all parts. Nothing here is worth a synchronisation of the disk: after
+a crash all of it is made again.
 """
 
-import fcntl
 import os
 import time
 from contextlib import suppress
@@ -25,20 +24,6 @@ class Board:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._mine = f"part-{new_id()}.json"  # pids repeat: each container has its own
-        self._lock: int | None = None
-
-    def leads(self) -> bool:
-        """Whether this process judges for all, from now on until it ends."""
-        if self._lock is None:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(lock)
-                return False
-            self._lock = lock
-        return True
 
     def tell(self, part: Any) -> None:
         """What this process has to say."""
@@ -69,12 +54,9 @@ class Board:
             return None
 
     def close(self) -> None:
-        """Leave: another process leads."""
+        """Leave."""
         with suppress(OSError):
             (self._directory / self._mine).unlink()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def _write(self, name: str, content: Any) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """A thread that watches the traffic: drift, live quality, what the status page tells.
 
 Requests only hand it what they have anyway; all else happens a few times a minute, beside them. Of
-several processes each counts its own traffic, and one of them judges for all (`board`).
+several processes each counts its own traffic, and the one that leads judges for all (`board`).
 """
 
 import logging
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bigmodel.files import Hold
 from bigmodel.serving import store
 from bigmodel.serving.collect import Answered, Rows
 from bigmodel.serving.errors import ApiError
@@ -41,10 +42,13 @@ _log = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Watches one process of a service; its state in the directory `state`."""
+    """Watches one process of a service; its state in the directory `state`.
 
-    def __init__(self, settings: Settings, state: Path, metrics: Metrics) -> None:
-        self._settings, self._metrics = settings, metrics
+    The process that has the hold `lead` judges for all.
+    """
+
+    def __init__(self, settings: Settings, state: Path, metrics: Metrics, lead: Hold) -> None:
+        self._settings, self._metrics, self._lead = settings, metrics, lead
         self._slots: Mapping[str, Slot] = {}
         self._given: deque[Given] = deque()
         self._offered = self._taken = 0  # rows; each is changed by one thread only
@@ -116,13 +120,14 @@ class Monitor:
             pause = max(SECONDS / 10 if behind else SECONDS, used / _PROCESSOR)
         self._quality.close()
         self._board.close()
+        self._lead.release()
 
     def _look(self) -> bool:
         """Count what came, judge if it is this process's turn; returns whether more waits."""
         self._count()
         self._traffic.look(self._metrics.samples())
         part = self._part()
-        if not self._board.leads():
+        if not self._lead.take():
             self._board.tell(part)
             return False
         if not self._led:  # another process did, or this service before it was started again
@@ -179,7 +184,7 @@ class Monitor:
             "now": self._metrics.now(),
             "slices": self._traffic.slices(),
             "errors": list(self._errors),
-            "models": {name: routing.told() for name, routing in routings.items()},
+            "models": {name: routing.told(whole=True) for name, routing in routings.items()},
             "versions": [self._version(one, labels.get(key)) for key, one in served.items()],
         }
 

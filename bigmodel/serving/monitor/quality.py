@@ -6,28 +6,21 @@ labels that it holds, later those that came since.
 
 import math
 import sqlite3
-import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 
-from bigmodel.data.schema import Schema, Target
+from bigmodel.data.schema import Target
 from bigmodel.data.target import class_of
-from bigmodel.serving import records
+from bigmodel.serving.labelled import Labels
 from bigmodel.serving.monitor.intervals import Interval, mean, wilson
 
 _AT_ONCE = 2000  # labels of one look: a store with millions must not keep a processor busy
-_SETTLED = 2.0  # seconds: by then the prediction, which nobody waits for, is stored, too
 _LEAST = 1e-15  # of a probability: a certain mistake is infinitely bad, but one of many
 
-_NEW = """
-select l.rowid, l.request, l.row, l.time, l.label, p.model, p.version, p.time
-from labels l left join predictions p on p.id = l.request
-where l.rowid > ? order by l.rowid limit ?"""
 _STORED = """
 select model, version, sum(row_count), max(rowid) from predictions
 where rowid > ? group by model, version"""
@@ -95,44 +88,24 @@ class Quality:
 
     def __init__(self, path: Path, window: int) -> None:
         self._path, self._window = path, window
-        self._db: sqlite3.Connection | None = None
-        self._label = self._prediction = 0  # the rows of the tables that were read last
-        self._targets: dict[tuple[str, str], Target] = {}
-        self._parsed: tuple[str, list[Any]] = ("", [])
+        self._labels: Labels | None = None
+        self._prediction = 0  # the row of the table that was counted last
         self.versions: dict[tuple[str, str], Version] = {}
 
     def look(self) -> bool:
         """Read what is new; returns whether there is more to read. Raises `sqlite3.Error`."""
-        if self._db is None:
-            self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)
-        self._count_stored(self._db)
-        settled = time.time() - _SETTLED
-        new = self._db.execute(_NEW, (self._label, _AT_ONCE)).fetchall()
-        for rowid, request, row, given, label, *prediction in new:
-            if given > settled:
-                return False
-            self._label = rowid
-            self._take(self._db, request, row, given, label, *prediction)
-        if not new:  # after all have been removed, SQLite numbers from 1 again
-            (last,) = self._db.execute("select max(rowid) from labels").fetchone()
-            self._label = min(self._label, last or 0)
-        return len(new) == _AT_ONCE
+        if self._labels is None:
+            self._labels = Labels(self._path)
+        self._count_stored(self._labels.db)
+        for one in self._labels.next(_AT_ONCE):
+            judged = judge(one.answer, one.label, one.target, one.delay)
+            self._version(one.model, one.version).add(judged)
+        return self._labels.more
 
     def close(self) -> None:
         """Close the store."""
-        if self._db is not None:
-            self._db.close()
-
-    def _take(self, db: sqlite3.Connection, request: str, row: int, given: float, label: bytes,
-              model: str | None, version: str, asked: float) -> None:  # fmt: skip
-        """One label; `model` is None where the prediction was not kept, or is gone."""
-        target = None if model is None else self._target(db, model, version)
-        if model is None or target is None:
-            return
-        answers = self._answers(db, request)
-        if row < len(answers):
-            judged = judge(answers[row], orjson.loads(label), target, given - asked)
-            self._version(model, version).add(judged)
+        if self._labels is not None:
+            self._labels.close()
 
     def _count_stored(self, db: sqlite3.Connection) -> None:
         for model, version, rows, rowid in db.execute(_STORED, (self._prediction,)).fetchall():
@@ -141,25 +114,6 @@ class Quality:
 
     def _version(self, model: str, version: str) -> Version:
         return self.versions.setdefault((model, version), Version(self._window))
-
-    def _target(self, db: sqlite3.Connection, model: str, version: str) -> Target | None:
-        known = self._targets.get((model, version))
-        if known is None:
-            find = "select schema from versions where model = ? and version = ?"
-            row = db.execute(find, (model, version)).fetchone()
-            if row is None:
-                return None
-            known = Schema.from_json(orjson.loads(row[0])).target
-            self._targets[model, version] = known
-        return known
-
-    def _answers(self, db: sqlite3.Connection, request: str) -> list[Any]:
-        """The answers to a request; labels of one request mostly come together."""
-        if self._parsed[0] != request:
-            find = "select answers from predictions where id = ?"
-            row = db.execute(find, (request,)).fetchone()
-            self._parsed = (request, records.answers(row[0]) if row else [])
-        return self._parsed[1]
 
 
 def judge(answer: Mapping[str, Any], label: str | float, target: Target, delay: float) -> Judged:

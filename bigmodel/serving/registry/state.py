@@ -5,7 +5,8 @@ Each process that serves the model reads it; nothing about a promotion is known 
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bigmodel.errors import UserError
@@ -34,7 +35,9 @@ class State:
 
     `stable` answers, but for `percent` (0 to 100) of the callers, whom `canary` answers; `shadow`
     is asked too, and its answers are only compared. `previous` are the stable ones before, the
-    latest last. `forced` may answer though their callers have to send other columns.
+    latest last. `forced` may answer though their callers have to send other columns. `since` is
+    when (seconds since 1970) each label was given to its version; `trial` says that the stable one
+    was promoted over the one before, and not brought back.
     """
 
     stable: str | None = None
@@ -44,6 +47,8 @@ class State:
     previous: tuple[str, ...] = ()
     forced: tuple[str, ...] = ()
     history: tuple[Event, ...] = ()
+    since: Mapping[str, float] = field(default_factory=dict)
+    trial: bool = False
 
     @property
     def labels(self) -> dict[str, str]:
@@ -53,34 +58,38 @@ class State:
 
     def promoted(self, version: str, reason: str, force: bool = False) -> "State":
         """`version` answers everybody; it is no canary and no shadow any more."""
-        before = self.previous
+        before, trial = self.previous, self.trial
         if self.stable not in (None, version):
-            before = (*before, str(self.stable))[-_PREVIOUS:]
-        return replace(
+            before, trial = (*before, str(self.stable))[-_PREVIOUS:], True
+        changed = replace(
             self._without(version),
             stable=version,
             previous=before,
             history=self._told("stable", version, reason),
-        )._forcing(version if force else None)
+            trial=trial,
+        )
+        return changed._forcing(version if force else None)._dated(self)
 
     def rolled_back(self, reason: str) -> "State":
         """The stable version before answers. Raises UserError when there is none."""
         if not self.previous:
             raise UserError("there is no stable version before this one to go back to")
         version = self.previous[-1]
-        return replace(
+        changed = replace(
             self._without(version),
             stable=version,
             previous=self.previous[:-1],
             history=self._told("stable", version, reason),
-        )._forcing(version)  # it answered before
+            trial=False,
+        )
+        return changed._forcing(version)._dated(self)  # it answered before
 
     def with_canary(self, version: str | None, percent: float, force: bool = False) -> "State":
         """`version` answers `percent` of the callers; None: there is no canary."""
         if version is not None and version == self.stable:
             raise UserError(f"{version[:12]} is the stable version; a canary is another one")
         changed = replace(self, canary=version, percent=percent if version else 0.0)
-        return changed._forcing(version if force else None)
+        return changed._forcing(version if force else None)._dated(self)
 
     def without_canary(self, reason: str) -> "State":
         """There is no canary any more, for this reason."""
@@ -90,7 +99,7 @@ class State:
         """`version` is asked beside the stable one; None: none is."""
         if version is not None and version == self.stable:
             raise UserError(f"{version[:12]} is the stable version; a shadow is another one")
-        return replace(self, shadow=version)
+        return replace(self, shadow=version)._dated(self)
 
     def _without(self, version: str) -> "State":
         canary, shadow = self.canary != version, self.shadow != version
@@ -105,6 +114,15 @@ class State:
         """With `version` among the forced ones, of which only those with a label are kept."""
         forced = {v for v in self.labels.values() if v == version or v in self.forced}
         return replace(self, forced=tuple(sorted(forced)))
+
+    def _dated(self, before: "State") -> "State":
+        """With the time of each label: now, where another version had it before."""
+        old, now = before.labels, time.time()
+        since = {
+            label: before.since.get(label, 0.0) if old.get(label) == version else now
+            for label, version in self.labels.items()
+        }
+        return replace(self, since=since)
 
     def _told(self, label: str, version: str | None, reason: str) -> tuple[Event, ...]:
         return (*self.history, Event(time.time(), label, version, reason[:500]))[-_EVENTS:]

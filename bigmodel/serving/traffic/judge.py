@@ -2,14 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
 from bigmodel.serving.answers import Answers
 from bigmodel.serving.model import Model
+from bigmodel.serving.registry.state import State
 from bigmodel.serving.rows import Given
 from bigmodel.serving.settings import Rollback
-from bigmodel.serving.traffic.comparison import Comparison, Criterion, means
+from bigmodel.serving.traffic.comparison import Comparison, Episode
+from bigmodel.serving.traffic.evidence import Criterion, means
 from bigmodel.serving.traffic.shadow import Shadow
 
 _SLOW = 3.0  # times what the reference's measured cost lets expect
@@ -21,7 +23,7 @@ Act = Callable[[Comparison, Criterion], None]
 
 
 class Routed(Protocol):
-    """Which versions answer."""
+    """Which versions answer, and since when they have their labels."""
 
     @property
     def stable(self) -> Model: ...  # noqa: D102
@@ -31,44 +33,50 @@ class Routed(Protocol):
     def shadow(self) -> Model | None: ...  # noqa: D102
     @property
     def previous(self) -> Model | None: ...  # noqa: D102
+    @property
+    def state(self) -> State: ...  # noqa: D102
 
 
 class Judge:
-    """Compares, within one process, canary and shadow with the stable version, and a stable
-    version that was just promoted with the one before. `act` is told, once, what is worse.
+    """Compares canary and shadow with the stable version, and a stable version that was just
+    promoted with the one before. `act` is told what is worse, `press` that it could be.
 
-    Used by one event loop.
+    Used by one event loop; what other processes see comes by way of the `comparisons`.
     """
 
-    def __init__(self, limits: Rollback, shadow: Shadow, act: Act) -> None:
-        self._limits, self._shadow, self._act = limits, shadow, act
+    def __init__(
+        self, limits: Rollback, shadow: Shadow, act: Act, press: Callable[[], None]
+    ) -> None:
+        self._limits, self._shadow, self._act, self._press = limits, shadow, act, press
         self._routed: Routed | None = None
-        self._seen = means()  # of the stable version, since it is that
-        self._since = 0.0  # when it became that
+        self._going: dict[str, Comparison] = {}  # by label, and `trial` of the promoted version
         self._acted = float("-inf")
-        self.canary: Comparison | None = None
-        self.shadow: Comparison | None = None
-        self.trial: Comparison | None = None
 
     def follow(self, routed: Routed) -> None:
         """From now on these answer."""
-        stable = routed.stable.version
-        if self._routed is None or self._routed.stable is not routed.stable:
-            before, self._seen = self._seen, means()
-            self._since = time.monotonic()
-            previous = routed.previous
-            self.trial = None
-            if previous is not None:
-                self.trial = Comparison(stable, previous.version, self._limits, before)
-        self.canary = self._kept(self.canary, routed.canary, stable)
-        self.shadow = self._kept(self.shadow, routed.shadow, stable)
-        self._routed = routed
+        stable = self._going.get("stable")
+        before = means() if stable is None else stable.judged
+        going = {}
+        for episode in _episodes(routed):
+            known = self._going.get(episode.label)
+            if known is None or known.episode != episode:
+                trial = episode.label == "trial"
+                known = Comparison(episode, self._limits, before if trial else None)
+            going[episode.label] = known
+        self._routed, self._going = routed, going
+
+    @property
+    def comparisons(self) -> Collection[Comparison]:
+        """Those that go on."""
+        return tuple(self._going.values())
 
     @property
     def on_trial(self) -> bool:
         """Whether the stable version is still compared with the one before."""
-        over = time.monotonic() - self._since > _TRIAL_SECONDS
-        return self.trial is not None and self.trial.requests < self._limits.trial and not over
+        trial = self._going.get("trial")
+        if trial is None or self._routed is None:
+            return False
+        return trial.requests < self._limits.trial and in_time(self._routed.state)
 
     def answered(self, model: Model, rows: int, seconds: float | None) -> None:
         """A version took so long for a run of so many rows; None: its network failed."""
@@ -77,80 +85,86 @@ class Judge:
             return
         cost = routed.previous or routed.stable
         slow = seconds is not None and seconds > _SLOW * cost.expected(rows)
-        error, version = seconds is None, model.version
-        if model is routed.stable:
-            self._seen["errors"].add(float(error))
-            if not error:
-                self._seen["slow"].add(float(slow))
-            if self.on_trial and self.trial is not None:
-                self.trial.answered(version, error=error, slow=slow)
-        if self.canary is not None:
-            self.canary.answered(version, error=error, slow=slow)
-        self._look()
+        for comparison in self._counting():
+            comparison.answered(model.version, error=seconds is None, slow=slow)
+        self._press_where_needed()
 
     def compare(self, model: Model, given: Given, answers: Answers) -> None:
         """A version has answered: let its partner answer the same rows, if there is room."""
-        partner, comparison = self._partner(model)
+        partner, label = self._partner(model)
+        comparison = self._going.get(label)
         if partner is None or comparison is None:
             return
 
         def tell(share: float | None) -> None:
             if share is not None:
                 comparison.disagreed(share)
-                self._look()
+                self._press_where_needed()
 
         self._shadow.offer(partner, given, answers, tell)
 
     def labelled(self, version: str, loss: float) -> None:
         """Feedback on an answer of a version: its loss, from 0, right, to 1."""
-        if self._routed is not None and version == self._routed.stable.version:
-            self._seen["loss"].add(min(1.0, max(0.0, loss)))
-        for comparison in (self.canary, self.trial if self.on_trial else None):
-            if comparison is not None:
-                comparison.labelled(version, loss)
-        self._look()
+        for comparison in self._counting():
+            comparison.labelled(version, loss)
+
+    def look(self) -> None:
+        """Act on what is certain; a shadow can do no harm."""
+        for label in ("canary", "trial"):
+            comparison = self._going.get(label)
+            name = None if comparison is None else comparison.verdict
+            if comparison is None or name is None or time.monotonic() - self._acted < _AGAIN:
+                continue
+            self._acted = time.monotonic()
+            judged = comparison.episode.judged[:12]
+            _log.warning("%s is worse: %s", judged, comparison.reason(name))
+            self._act(comparison, name)
 
     def told(self) -> dict[str, Any]:
         """The comparisons that go on, as the API shows them."""
-        going = {"canary": self.canary, "shadow": self.shadow}
-        going["trial"] = self.trial if self.on_trial else None
-        return {name: one.told() for name, one in going.items() if one is not None}
+        shown = ("canary", "shadow", "trial") if self.on_trial else ("canary", "shadow")
+        return {name: self._going[name].told() for name in shown if name in self._going}
 
-    def _kept(
-        self, comparison: Comparison | None, model: Model | None, stable: str
-    ) -> Comparison | None:
-        """The comparison of these two: the one that goes on, or a new one."""
-        if model is None:
-            return None
-        versions = model.version, stable
-        if comparison is not None and comparison.versions == versions:
-            return comparison
-        return Comparison(*versions, self._limits)
+    def _counting(self) -> Iterator[Comparison]:
+        """The comparisons by what callers get: nobody gets a shadow's answers."""
+        for label, comparison in self._going.items():
+            if label != "shadow" and (label != "trial" or self.on_trial):
+                yield comparison
 
-    def _partner(self, model: Model) -> tuple[Model | None, Comparison | None]:
+    def _partner(self, model: Model) -> tuple[Model | None, str]:
         """Who is asked beside a version, and for which comparison."""
         routed = self._routed
         if routed is None:
-            return None, None
+            return None, ""
         if model is routed.canary:
-            return routed.stable, self.canary
+            return routed.stable, "canary"
         if model is not routed.stable:
-            return None, None
+            return None, ""
         if routed.shadow is not None:
-            return routed.shadow, self.shadow
+            return routed.shadow, "shadow"
         if routed.canary is not None:
-            return routed.canary, self.canary
-        return routed.previous, self.trial
+            return routed.canary, "canary"
+        return routed.previous, "trial"
 
-    def _look(self) -> None:
-        """Act on what is certain; a shadow can do no harm."""
-        for comparison in (self.canary, self.trial):
-            if comparison is None or time.monotonic() - self._acted < _AGAIN:
-                continue
-            name = comparison.verdict
-            if name is not None:
-                self._acted = time.monotonic()
-                _log.warning(
-                    "%s is worse: %s", comparison.versions[0][:12], comparison.reason(name)
-                )
-                self._act(comparison, name)
+    def _press_where_needed(self) -> None:
+        if any(comparison.pressing for comparison in self._going.values()):
+            self._press()
+
+
+def in_time(state: State) -> bool:
+    """Whether its stable version was promoted of late, and is on trial."""
+    return state.trial and time.time() - state.since.get("stable", 0.0) < _TRIAL_SECONDS
+
+
+def _episodes(routed: Routed) -> Iterator[Episode]:
+    """What is to be compared; of the stable version alone it is only counted how it does."""
+    stable, since = routed.stable.version, routed.state.since
+    partners = {"canary": routed.canary, "shadow": routed.shadow}
+    yield Episode(routed.stable.name, "stable", stable, "", since.get("stable", 0.0))
+    for label, model in partners.items():
+        if model is not None:
+            at = since.get(label, 0.0)
+            yield Episode(model.name, label, model.version, stable, at)
+    if routed.previous is not None:
+        at, before = since.get("stable", 0.0), routed.previous.version
+        yield Episode(routed.stable.name, "trial", stable, before, at)
