@@ -215,9 +215,8 @@ class Protocol(asyncio.Protocol):
     async def _later(self, turn: Turn, given: Coroutine[Any, Any, Response]) -> None:
         try:
             response = await given
-        except BaseException:
+        finally:
             self._busy = False
-            raise
         self._made(turn, response)
 
     def _made(self, turn: Turn, response: Response) -> None:
