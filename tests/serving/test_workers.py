@@ -230,8 +230,6 @@ def test_workers_judge_versions_as_one_and_a_restart_forgets_nothing(wine_bundle
         for worker in (0, 1):
             with only(server, worker):
                 assert asked(server, None, rows, 10) == [200] * 10
-        for worker in (0, 1):
-            with only(server, worker):
-                until(lambda: seen(server) == 20)
+        until(lambda: all(seen(server) == 20 for _ in range(8)))  # whichever of them is asked
     with serving(place, tmp_path / "state", *TWO, what="registry") as server:
         until(lambda: seen(server) == 20)
