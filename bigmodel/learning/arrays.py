@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,6 +32,17 @@ def one_hot(labels: Ints, classes: int) -> Floats:
     hot = np.zeros((len(labels), classes))
     hot[np.arange(len(labels)), labels] = 1.0
     return hot
+
+
+def diagonal(square: Floats) -> Floats:
+    """A view of it, (n,)."""
+    return np.einsum("ii->i", square)
+
+
+def solution(A: Floats, B: Floats) -> Floats | None:
+    """X of A X = B for a symmetric A, by Cholesky; None where A is not positive definite."""
+    _, X, failed = lapack.dposv(A.T, B)
+    return None if failed else np.asarray(X)
 
 
 def widened(array: Floats, classes: int, fill: float = 0.0) -> Floats:
