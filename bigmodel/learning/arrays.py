@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,23 @@ from scipy.linalg import lapack
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 State = dict[str, NDArray[Any]]
+_SHORT = 8
 FLOOR = -8.0  # of a log probability: nobody is punished, or believed, beyond it
 
 
 def log_softmax(scores: Floats) -> Floats:
     """Over the last axis."""
-    shifted = scores - scores.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted = scores - _along_last(np.maximum, scores)
+    shifted -= np.log(_along_last(np.add, np.exp(shifted)))
     return np.asarray(shifted)
+
+
+def _along_last(work: np.ufunc, array: Floats) -> Floats:
+    """`work.reduce` over the last axis, which stays; NumPy is slow where that is short."""
+    if array.shape[-1] > _SHORT:
+        return np.asarray(work.reduce(array, axis=-1, keepdims=True))
+    parts = (array[..., index] for index in range(array.shape[-1]))
+    return np.asarray(reduce(work, parts))[..., None]
 
 
 def log_sum(scores: Floats) -> Floats:
@@ -36,7 +46,7 @@ def one_hot(labels: Ints, classes: int) -> Floats:
 
 def diagonal(square: Floats) -> Floats:
     """A view of it, (n,)."""
-    return np.einsum("ii->i", square)
+    return np.asarray(np.einsum("ii->i", square))
 
 
 def solution(A: Floats, B: Floats) -> Floats | None:

@@ -70,8 +70,11 @@ class Events(NamedTuple):
         """With m more rows (m, width) of one class, whose votes are not known."""
         _, experts, classes = self.memos.votes.shape
         votes = np.full((len(rows), experts, classes), np.nan, dtype=np.float32)
-        pairs = zip(self.memos[:3], (rows, votes, seen), strict=True)
-        memos = Memos(*(np.concatenate(pair) for pair in pairs))
+        memos = Memos(
+            np.concatenate([self.memos.rows, rows]),
+            np.concatenate([self.memos.votes, votes]),
+            np.concatenate([self.memos.seen, seen]),
+        )
         return Events(memos, np.concatenate([self.labels, np.full(len(rows), code)]))
 
 

@@ -150,11 +150,17 @@ def _scaled(arrays: State, name: str, values: Floats, out: Floats | None = None)
     directions = arrays.get(f"{name}/directions")
     z = np.subtract(values, arrays[f"{name}/mean"], out=out if directions is None else None)
     z /= arrays[f"{name}/deviation"]
-    z.clip(-CLIP, CLIP, out=z)
+    _clip(z)
     if directions is None:
         return z
     turned = np.matmul(z, directions, out=out)
-    return np.asarray(turned.clip(-CLIP, CLIP, out=turned))
+    _clip(turned)
+    return np.asarray(turned)
+
+
+def _clip(z: Floats) -> None:
+    np.minimum(z, CLIP, out=z)
+    np.maximum(z, -CLIP, out=z)
 
 
 def _fit_pieces(arrays: State, z: Floats, pieces: int) -> None:

@@ -58,7 +58,8 @@ class Newcomers:
             own = Held(rows[index : index + 1], seen[index : index + 1])
             before = held.pop(name, None)
             if before is not None:
-                own = Held(*(np.concatenate(pair) for pair in zip(before, own, strict=True)))
+                both = np.concatenate([before.rows, own.rows])
+                own = Held(both, np.concatenate([before.seen, own.seen]))
             held[name] = own
         return Newcomers(dict(list(held.items())[-_MOST:]))
 

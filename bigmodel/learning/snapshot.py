@@ -91,8 +91,9 @@ class Snapshot:
         if not self.classes or not held:
             return np.full((len(seen), self.lags), -1)
         places = (seen - 1 - self.labels + held)[:, None] - np.arange(self.lags)
-        inside = (places >= 0) & (places < held)
-        return np.where(inside, self.history[np.clip(places, 0, held - 1)], -1)
+        known = self.history.take(places, mode="clip")
+        known[(places < 0) | (places >= held)] = -1
+        return np.asarray(known)
 
     def remembering(self, labels: NDArray[Any]) -> "Snapshot":
         """The same with these labels known."""

@@ -15,7 +15,6 @@ __all__ = ["SGD"]
 
 _NORM = 5.0  # a longer gradient is cut to this
 _DECAY, _FIRST, _EPSILON = 0.999, 1e-2, 1e-3  # of the squared gradients
-_FAR = 30.0  # logits beyond it are certain
 _ROWS = 64  # whose products are made at once
 _TINY = 1e-12
 
@@ -75,14 +74,16 @@ def _of_two(P: Floats, labels: Ints, W: Floats, rates: Floats, norms: Floats) ->
     W and of the errors is minus the first.
     """
     errors = np.zeros(len(P))  # of rows whose turn has not come 0: they add nothing
-    products = (P * (2.0 * rates)) @ P.T
-    logits = (P @ (W[:, 0] - W[:, 1])).tolist()
-    most = (_NORM / np.maximum(math.sqrt(2.0) * norms, _TINY)).tolist()
-    wanted = (labels == 0).tolist()
-    for row, (product, logit) in enumerate(zip(products, logits, strict=True)):
-        logit -= float(product.dot(errors))
-        error = 1.0 / (1.0 + math.exp(min(_FAR, max(-_FAR, -logit)))) - wanted[row]
-        errors[row] = min(most[row], max(-most[row], error))
+    products = (P * rates) @ P.T
+    halves = (0.5 * (P @ (W[:, 0] - W[:, 1]))).tolist()  # of the logits
+    shifts = np.where(labels == 0, -0.5, 0.5).tolist()
+    most = _NORM / np.maximum(math.sqrt(2.0) * norms, _TINY)
+    bounds = most.tolist() if most.min() < 1.0 else None  # an error is not above 1
+    for row, (product, half, shift) in enumerate(zip(products, halves, shifts, strict=True)):
+        error = 0.5 * math.tanh(half - product.dot(errors)) + shift
+        if bounds is not None:
+            error = min(bounds[row], max(-bounds[row], error))
+        errors[row] = error
     return np.stack([errors, -errors], axis=1)
 
 
