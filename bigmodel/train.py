@@ -118,7 +118,7 @@ def _work(cfg: DictConfig, trial: Trial | None) -> dict[str, float]:
     )
     # a trial is judged by what it learns; the final model is the one that gets small
     compression = compress.settings(cfg, model, data) if trial is None else None
-    learning = dynamic.settings(cfg, data) if trial is None else None
+    learning = dynamic.settings(cfg, data, plan) if trial is None else None
     export: Export = instantiate(cfg.export)
     trainer = run.trainer_for(cfg, *(trial.callbacks() if trial is not None else []))
     if trial is None:

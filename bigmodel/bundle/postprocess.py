@@ -101,6 +101,15 @@ class Postprocess:
         shift = np.log(new / new.sum()) - np.log(self.prior)
         return replace(self, shift=tuple((shift - shift.mean()).tolist()))
 
+    def widened(self, classes: tuple[str, ...]) -> "Postprocess":
+        """The same with these classes as well, the last; corrected as all on average."""
+
+        def wide(values: tuple[float, ...]) -> tuple[float, ...]:
+            return (*values, *[float(np.mean(values))] * len(classes)) if values else ()
+
+        target = replace(self.target, classes=(*self.target.classes, *classes))
+        return replace(self, target=target, offset=wide(self.offset), shift=wide(self.shift))
+
     def _classes(self) -> "pd.Series[Any]":
         """The classes, which the schema holds as text, in the target's own dtype."""
         texts = list(self.target.classes)

@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bigmodel.learning.arrays import Floats
 
@@ -25,12 +27,20 @@ class Adwin:
     count: int = 0  # of the bucket that is being filled
     total: float = 0.0
 
-    def add(self, value: float) -> float:
-        """Take a number; returns by how much the mean has risen (or fallen), 0 for no change."""
-        self.count += 1
-        self.total += value
-        if self.count < _FIRST:
-            return 0.0
+    def extend(self, values: NDArray[Any]) -> float:
+        """Take n numbers; returns by how much the mean has risen (or fallen), 0 for no change."""
+        changes, start = [], 0
+        while start < len(values):
+            part = values[start : start + _FIRST - self.count]
+            start += len(part)
+            self.count += len(part)
+            self.total += float(part.sum())
+            if self.count == _FIRST:
+                changes.append(self._look())
+        return max(changes, default=0.0)
+
+    def _look(self) -> float:
+        """What has changed, now that a bucket is full."""
         self.counts.append(self.count)
         self.sums.append(self.total)
         self.count, self.total, change = 0, 0.0, 0.0

@@ -2,22 +2,33 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 State = dict[str, NDArray[Any]]
+_SHORT = 8
 FLOOR = -8.0  # of a log probability: nobody is punished, or believed, beyond it
 
 
 def log_softmax(scores: Floats) -> Floats:
     """Over the last axis."""
-    shifted = scores - scores.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted = scores - _along_last(np.maximum, scores)
+    shifted -= np.log(_along_last(np.add, np.exp(shifted)))
     return np.asarray(shifted)
+
+
+def _along_last(work: np.ufunc, array: Floats) -> Floats:
+    """`work.reduce` over the last axis, which stays; NumPy is slow where that is short."""
+    if array.shape[-1] > _SHORT:
+        return np.asarray(work.reduce(array, axis=-1, keepdims=True))
+    parts = (array[..., index] for index in range(array.shape[-1]))
+    return np.asarray(reduce(work, parts))[..., None]
 
 
 def log_sum(scores: Floats) -> Floats:
@@ -31,6 +42,17 @@ def one_hot(labels: Ints, classes: int) -> Floats:
     hot = np.zeros((len(labels), classes))
     hot[np.arange(len(labels)), labels] = 1.0
     return hot
+
+
+def diagonal(square: Floats) -> Floats:
+    """A view of it, (n,)."""
+    return np.asarray(np.einsum("ii->i", square))
+
+
+def solution(A: Floats, B: Floats) -> Floats | None:
+    """X of A X = B for a symmetric A, by Cholesky; None where A is not positive definite."""
+    _, X, failed = lapack.dposv(A.T, B)
+    return None if failed else np.asarray(X)
 
 
 def widened(array: Floats, classes: int, fill: float = 0.0) -> Floats:

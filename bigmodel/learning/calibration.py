@@ -29,10 +29,9 @@ class Calibration:
         """(n, K) log probabilities, calibrated."""
         return log_softmax(self.sharpness * log_p)
 
-    def learned(self, log_p: Floats, labels: Ints) -> "Calibration":
-        """After the labels (n,) of rows whose uncalibrated answers were (n, K)."""
-        p = np.exp(self.answer(log_p))
-        slope = (p * log_p).sum(axis=1) - log_p[np.arange(len(labels)), labels]
+    def learned(self, log_p: Floats, served: Floats, labels: Ints) -> "Calibration":
+        """After the labels (n,) of rows with answers (n, K): `log_p` as they were, `served`."""
+        slope = (np.exp(served) * log_p).sum(axis=1) - log_p[np.arange(len(labels)), labels]
         step = self.lr * self.sharpness * float(np.clip(slope, FLOOR, -FLOOR).sum())
         moved = math.exp(math.log(self.sharpness) - step / math.sqrt(len(labels)))
         return replace(self, sharpness=min(_GREATEST, max(_LEAST, moved)))

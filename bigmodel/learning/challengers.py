@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bigmodel.learning.arrays import Floats
+from bigmodel.learning.arrays import Floats, log_softmax
 from bigmodel.learning.experts.expert import Expert, Shape
 from bigmodel.learning.lift import Features
 from bigmodel.learning.sieve import losses_of
@@ -56,6 +56,13 @@ class Challengers:
     def __len__(self) -> int:
         return len(self._experts)
 
+    def figures(self) -> dict[str, dict[str, float | bool]]:
+        """By name: labels it was judged on, its gain over the mixture, whether it is better."""
+        return {
+            name: {"labels": score.labels, "gain": score.gain, "better": score.better}
+            for name, score in self.scores.items()
+        }
+
     def start(self, shape: Shape) -> None:
         """Nothing has been learnt."""
         for expert in self._experts.values():
@@ -69,5 +76,6 @@ class Challengers:
             if answers.shape != mixture.shape:
                 expert.grow(classes)
                 answers = expert.predict(features)
+            answers = log_softmax(answers) if classes else answers
             self.scores[name].add(np.asarray(theirs - losses_of(answers, labels, classes)))
             expert.learn(features, labels)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bigmodel.learning.arrays import FLOOR, Floats, State
-from bigmodel.learning.mixer import Mixer
+from bigmodel.learning.mixer import Mixer, Said
 
 __all__ = ["GaussianMixer"]
 
@@ -31,9 +31,14 @@ class GaussianMixer(Mixer):
         """The mean (n, 1) of (E, n, 1)."""
         return np.asarray(np.einsum("e,enk->nk", np.exp(self.v), votes))
 
-    def learned(self, votes: Floats, labels: Floats) -> "GaussianMixer":  # type: ignore[override]
+    def said(self, votes: Floats) -> Said:
+        """What `learned` needs of (E, n, 1)."""
+        answer = self.answer(votes)
+        return Said(votes, answer, answer)
+
+    def learned(self, said: Said, labels: Floats) -> "GaussianMixer":  # type: ignore[override]
         """The mixer after n values."""
-        squares = (votes[:, :, 0] - labels) ** 2
+        squares = (said.votes[:, :, 0] - labels) ** 2
         spread = self.variance[:, None]
         gains = np.clip(-0.5 * (squares / spread + np.log(2 * np.pi * spread)), FLOOR, _BEST)
         kept = _FADE ** len(labels)

@@ -4,54 +4,26 @@ One thread calls `block`; any thread reads `live` and asks it. Nothing that was 
 changed: a block works on new arrays, and its last act is to store one reference.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigmodel.errors import UserError
 from bigmodel.learning.adwin import Adwin
-from bigmodel.learning.arrays import FLOOR, State, prefixed, under
+from bigmodel.learning.arrays import Floats, Ints, State, prefixed, under
 from bigmodel.learning.challengers import Challengers
+from bigmodel.learning.events import Events, Report
 from bigmodel.learning.experts import Expert, Frozen, RecentLabels, ReplayMLPs, Shape
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.lift import Features
-from bigmodel.learning.memo import Memos
+from bigmodel.learning.newcomers import Newcomers
 from bigmodel.learning.pending import Pending
 from bigmodel.learning.prequential import Prequential
 from bigmodel.learning.settings import Learning
-from bigmodel.learning.sieve import Sieve, losses_of
-from bigmodel.learning.snapshot import LAGS, Snapshot
-
-
-class Events(NamedTuple):
-    """n labelled rows, in the order in which their labels came.
-
-    `memos` are what `Snapshot.answer` gave, `labels` (n,) codes (int64) or standardised values.
-    `sources` say who gave the labels; `audited` (n,) which of them somebody has checked.
-    """
-
-    memos: Memos
-    labels: NDArray[Any]
-    sources: tuple[str, ...] | None = None
-    audited: NDArray[np.bool_] | None = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a block did: the `version` that it led to, and how many of its rows were `learnt`.
-
-    `anchored` rows went to the anchor; `refused` counts the others by reason. `vetoed` says that
-    the last good version was published again, `drifted` that the experts were made to forget.
-    """
-
-    version: int
-    learnt: int = 0
-    anchored: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
-    vetoed: bool = False
-    drifted: bool = False
+from bigmodel.learning.sieve import Bools, Sieve, losses_of
+from bigmodel.learning.snapshot import LAGS, Heard, Snapshot
 
 
 class Learner:
@@ -83,6 +55,7 @@ class Learner:
         self.sieve = Sieve.of(settings.guard, settings.seed)
         self.quality = Prequential()
         self.pending = Pending.of(layout.width, self.live.history)
+        self.newcomers = Newcomers()
         self.challengers = Challengers(settings.challenging)
         self._frozen = [isinstance(expert, Frozen) for expert in taken.values()].index(True)
 
@@ -106,7 +79,8 @@ class Learner:
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             _, memos = self.live.answer(rows[part])
-            self._learn(self.live, Events(memos, labels[part]), mixes=start >= fit)
+            heard = self.live.heard(memos) if start >= fit else None
+            self.live, *_ = self._learn(self.live, Events(memos, labels[part]), heard)
         self.good = self.live
 
     def block(self, events: Events) -> Report:
@@ -114,48 +88,72 @@ class Learner:
 
         Raises UserError when the events are no rows of this model: then nothing has changed.
         """
-        self._check(events)
-        live, sieve = self.live, self.sieve.copy()
-        if live.classes and events.labels.max() >= live.classes:
-            live = live.grown(int(events.labels.max()) + 1)
-            self.good = self.good.grown(live.classes)
-        events = events._replace(memos=_complete(events.memos, live))
-        votes = np.asarray(events.memos.votes, dtype=np.float64).transpose(1, 0, 2)
-        losses = losses_of(live.mixed(votes), events.labels, live.classes)
-        beyond = live.lift.beyond(events.memos.rows)
-        learnt, anchored, refused = sieve.sorted(events.sources, events.audited, beyond, losses)
-        sieve.keep(events.memos.rows[anchored], events.labels[anchored])
-        self.sieve = sieve
-        kept = live.remembering(events.labels[anchored])
-        drifted = vetoed = False
-        if learnt.any():
-            chosen = events.memos.where(learnt)
-            after, drifted, vetoed = self._learn(live, Events(chosen, events.labels[learnt]))
-            kept = after.remembering(events.labels[anchored])
+        live = self.live
+        events.check(self.layout.width, live.classes)
+        events = events.coded(live.added, self.shape.classes)
+        events = events._replace(memos=live.completed(events.memos))
+        heard = live.heard(events.memos)
+        learnt, anchored, held, refused = self._sorted(live, events, heard.served)
+        chosen = events
+        if not learnt.all():
+            chosen, heard = events.where(learnt), heard.where(learnt)
+        if held.any():
+            live, chosen = self._welcomed(live, chosen, events.where(held))
+            heard = live.heard(chosen.memos)
+        after, drifted, vetoed = live, False, False
+        if len(chosen.labels):
+            after, drifted, vetoed = self._learn(live, chosen, heard)
+        kept = after.remembering(events.labels[anchored])
+        added = live.added[len(self.live.added) :]
         self.live = replace(kept, version=live.version + 1)
-        return Report(
-            self.live.version, int(learnt.sum()), int(anchored.sum()), refused, vetoed, drifted
-        )
+        counts = (len(chosen.labels), int(anchored.sum()), int(held.sum()))
+        return Report(self.live.version, *counts, refused, added, vetoed, drifted)
 
-    def _check(self, events: Events) -> None:
-        memos, labels = events.memos, events.labels
-        if memos.rows.shape != (len(labels), self.layout.width) or not len(labels):
-            raise UserError(
-                f"learning: rows of shape {memos.rows.shape} with {len(labels)} labels; "
-                f"give (n, {self.layout.width}) and n labels, n > 0"
-            )
-        if not np.isfinite(memos.rows).all() or not np.isfinite(labels).all():
-            raise UserError("learning: a row or a label is not a finite number")
-        if self.live.classes and (labels.dtype.kind != "i" or labels.min() < 0):
-            raise UserError("learning: labels are class codes: whole numbers from 0")
+    def _sorted(
+        self, live: Snapshot, events: Events, served: Floats
+    ) -> tuple[Bools, Bools, Bools, dict[str, int]]:
+        """Which labels are learnt, anchored, and held until more of their name have come, (n,)
+        each; how many are refused, by reason.
+        """
+        memos, labels, sieve = events.memos, events.labels, self.sieve.copy()
+        strange, losses = events.strange, losses_of(served, labels, live.classes)
+        losses[strange] = 0.0  # nobody could expect them
+        beyond = live.lift.beyond(memos.rows)
+        learnt, anchored, refused = sieve.sorted(events.sources, events.audited, beyond, losses)
+        held = strange & (learnt | anchored)
+        learnt, anchored = learnt & ~strange, anchored & ~strange
+        sieve.keep(memos.rows[anchored], labels[anchored])
+        self.sieve = sieve
+        return learnt, anchored, held, refused
+
+    def _welcomed(self, live: Snapshot, chosen: Events, strange: Events) -> tuple[Snapshot, Events]:
+        """Let labels of no class wait; a name of which there are enough is a class from now on,
+        and its labels are learnt with those that were `chosen`.
+        """
+        assert strange.names is not None
+        limits, waiting = self.settings.new_classes, self.newcomers
+        if len(live.added) < limits.most:
+            waiting = waiting.plus(strange.names, strange.memos.rows, strange.memos.seen)
+        for name, count in waiting.counts.items():
+            if count >= limits.rows and len(live.added) < limits.most:
+                live, self.good = live.grown(name), self.good.grown(name)
+                chosen = chosen.plus(*waiting.held[name], live.classes - 1)
+                waiting = waiting.without(name)
+        self.newcomers = waiting if len(live.added) < limits.most else Newcomers()
+        return live, chosen._replace(memos=live.completed(chosen.memos))
 
     def _learn(
-        self, live: Snapshot, events: Events, *, mixes: bool = True
+        self, live: Snapshot, events: Events, heard: Heard | None
     ) -> tuple[Snapshot, bool, bool]:
-        """What comes of `live`; whether the errors have become more; whether it was vetoed."""
+        """What comes of `live`; whether the errors have become more; whether it was vetoed.
+
+        The mixer learns where it was `heard`.
+        """
         memos, labels = events.memos, events.labels
-        features = live.features(memos.rows, memos.seen)
-        after, drifted = self._mixed(live, events, features) if mixes else (live, False)
+        features = memos.features or live.features(memos.rows, memos.seen)
+        after, drifted = live, False
+        if heard is not None:
+            after, drifted = self._mixed(live, heard, features.known[:, 0], labels)
         if len(self.challengers):
             mixture = live.mixed(live.votes(features))
             self.challengers.judge(features, mixture, labels, live.classes)
@@ -176,22 +174,20 @@ class Learner:
             return after, drifted, False
         return replace(self.good, labels=after.labels, history=after.history), drifted, True
 
-    def _mixed(self, live: Snapshot, events: Events, features: Features) -> tuple[Snapshot, bool]:
-        """The mixer and what watches it learn from the votes that were given."""
-        votes = np.asarray(events.memos.votes, dtype=np.float64).transpose(1, 0, 2)
-        answers, labels = live.mixer.answer(votes), events.labels
-        mixer = live.mixer.learned(votes, labels)
+    def _mixed(
+        self, live: Snapshot, heard: Heard, last: Ints, labels: NDArray[Any]
+    ) -> tuple[Snapshot, bool]:
+        """The mixer and what watches it learn from what was heard; `last` were the known labels."""
+        said, mixed, served = heard
+        mixer = live.mixer.learned(said, labels)
         if not live.classes:
             return replace(live, mixer=mixer), False
-        served = live.calibration.answer(answers)
-        self.quality = self.quality.learned(
-            served, votes[self._frozen], features.known[:, 0], labels
-        )
-        rises = []
+        self.quality = self.quality.learned(served, said.votes[self._frozen], last, labels)
+        rise = 0.0
         if self.adwin is not None:
-            rises = [self.adwin.add(float(wrong)) for wrong in answers.argmax(axis=1) != labels]
-        after = replace(live, mixer=mixer, calibration=live.calibration.learned(answers, labels))
-        return after, max(rises, default=0.0) > 0
+            rise = self.adwin.extend(mixed.argmax(axis=1) != labels)
+        calibration = live.calibration.learned(mixed, served, labels)
+        return replace(live, mixer=mixer, calibration=calibration), rise > 0
 
     def _teach(
         self, live: Snapshot, experts: list[Expert], features: Features, events: Events
@@ -220,6 +216,7 @@ class Learner:
         found |= prefixed("live", self.live.state())
         found |= prefixed("guard", self.sieve.state())
         found |= prefixed("pending", self.pending._asdict())
+        found |= prefixed("newcomers", self.newcomers.state())
         if self.good is not self.live:  # what both have is kept once
             own, shared = self.good.state(), self.live.state()
             found |= prefixed("good", {k: a for k, a in own.items() if a is not shared.get(k)})
@@ -239,13 +236,16 @@ class Learner:
         self.challengers.start(self.shape)
         lift = replace(self.live.lift)
         lift.load_state(under("lift", state), self.layout)
-        live = replace(self.live, lift=lift, experts=tuple(experts), classes=self.shape.classes)
+        live = replace(
+            self.live, lift=lift, experts=tuple(experts), classes=self.shape.classes, added=()
+        )
         shared = under("live", state)
         loaded = live.loaded(shared)
         own = under("good", state)
         self.good = live.loaded(shared | own) if own else loaded
         self.sieve.load_state(under("guard", state))
         self.pending = Pending(**under("pending", state))
+        self.newcomers = Newcomers.loaded(under("newcomers", state))
         if self.adwin is not None:
             self.adwin.load_state(state["adwin"])
         self.quality = replace(self.quality, sums=state.get("quality"))
@@ -258,18 +258,4 @@ _SHAPE = ("classes", "raw", "inputs", "lift", "known", "seed")
 def _sound(expert: Expert) -> bool:
     """Whether all its numbers are finite."""
     arrays = (array for array in expert.state().values() if array.dtype.kind == "f")
-    return all(np.isfinite(array.sum()) for array in arrays)
-
-
-def _complete(memos: Memos, live: Snapshot) -> Memos:
-    """With the votes of every expert on every class: those that were not given are made now."""
-    votes = memos.votes
-    if votes.shape[1:] == (len(live.experts), live.classes or 1) and np.isfinite(votes).all():
-        return memos
-    now = live.votes(live.features(memos.rows, memos.seen)).transpose(1, 0, 2)
-    full = np.full(now.shape, np.nan)
-    e, k = min(votes.shape[1], now.shape[1]), min(votes.shape[2], now.shape[2])
-    full[:, :e, :k] = votes[:, :e, :k]
-    full[:, :e, k:] = FLOOR
-    given = np.isfinite(full).all(axis=2, keepdims=True)
-    return memos._replace(votes=np.where(given, full, now))
+    return all(math.isfinite(array.sum()) for array in arrays)

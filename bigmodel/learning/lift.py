@@ -5,14 +5,16 @@ Gorishniy et al. 2022, arXiv 2203.05556), and mapped to random Fourier features 
 2007) of two widths around the median distance of rows.
 """
 
+import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
-from bigmodel.learning.arrays import Floats, Ints, State, log_softmax
+from bigmodel.learning.arrays import Floats, Ints, State
 from bigmodel.learning.layout import Layout
 
 __all__ = ["Lift"]
@@ -25,7 +27,7 @@ _FAR = 1e-9  # a piece of a column below this width says nothing
 class Features(NamedTuple):
     """What the experts see of n rows.
 
-    `static` (n, K) are the frozen network's log probabilities, or its value (n, 1); `raw`
+    `static` (n, K) are the frozen network's logits, or its value (n, 1); `raw`
     (n, d + 1) is 1 and the standardised columns, `inputs` (n, I) those and their pieces, `lift`
     (n, D) everything. `known` (n, L) are the labels that were known when the row was answered,
     the newest first, -1 where there was none.
@@ -86,21 +88,26 @@ class Lift:
 
     def __call__(self, rows: NDArray[np.float32], known: Ints) -> Features:
         """The features of (n, width) rows, of which `known` (n, L) was known."""
-        a = self.arrays
+        a, n = self.arrays, len(rows)
         outputs, hidden, columns = self.layout.parts(rows)
         if not self.layout.columns:
             columns, hidden = hidden, hidden[:, :0]
-        z = _scaled(a, "columns", columns)
-        ones = np.ones((len(z), 1))
-        raw = np.concatenate([ones, z], axis=1)
-        pieces = np.clip((z[:, :, None] - a["low"]) * a["slope"], 0.0, 1.0)
-        pieces[:, a["slope"] == 0.0] = 0.0
-        inputs = np.concatenate([z, pieces.reshape(len(z), -1)], axis=1)
-        scale = 3.0 * np.sqrt(2.0 / max(1, self.fourier))
-        waves = scale * np.cos(z @ a["weights"] + a["phases"])
-        lift = np.concatenate([ones, inputs, _scaled(a, "hidden", hidden), waves], axis=1)
-        static = outputs if self.layout.task == "regression" else log_softmax(outputs)
-        return Features(static, raw, inputs, lift, known)
+        low, slope = a["low"], a["slope"]
+        sizes = (1, _width(a, "columns"), low.size, _width(a, "hidden"), len(a["phases"]))
+        _, raw, inputs, deep, _ = ends = list(accumulate(sizes))
+        lift = np.empty((n, ends[-1]))  # all others are parts of it
+        lift[:, 0] = 1.0
+        z = _scaled(a, "columns", columns, out=lift[:, 1:raw])
+        if low.size:
+            pieces = np.clip((z[:, :, None] - low) * slope, 0.0, 1.0)
+            pieces[:, slope == 0.0] = 0.0
+            lift[:, raw:inputs] = pieces.reshape(n, -1)
+        _scaled(a, "hidden", hidden, out=lift[:, inputs:deep])
+        waves = np.matmul(z, a["weights"], out=lift[:, deep:])
+        waves += a["phases"]
+        np.cos(waves, out=waves)
+        waves *= 3.0 * math.sqrt(2.0 / max(1, self.fourier))
+        return Features(outputs, lift[:, :raw], lift[:, 1:inputs], lift, known)
 
     def beyond(self, rows: NDArray[np.float32]) -> Floats:
         """How far the farthest column of each row is from the rest, (n,) standard deviations."""
@@ -134,10 +141,26 @@ def _fit_scaled(arrays: State, name: str, values: Floats, most: int) -> Floats:
     return _scaled(arrays, name, values)
 
 
-def _scaled(arrays: State, name: str, values: Floats) -> Floats:
-    z = np.clip((values - arrays[f"{name}/mean"]) / arrays[f"{name}/deviation"], -CLIP, CLIP)
+def _width(arrays: State, name: str) -> int:
     directions = arrays.get(f"{name}/directions")
-    return z if directions is None else np.clip(z @ directions, -CLIP, CLIP)
+    return len(arrays[f"{name}/mean"]) if directions is None else directions.shape[1]
+
+
+def _scaled(arrays: State, name: str, values: Floats, out: Floats | None = None) -> Floats:
+    directions = arrays.get(f"{name}/directions")
+    z = np.subtract(values, arrays[f"{name}/mean"], out=out if directions is None else None)
+    z /= arrays[f"{name}/deviation"]
+    _clip(z)
+    if directions is None:
+        return z
+    turned = np.matmul(z, directions, out=out)
+    _clip(turned)
+    return np.asarray(turned)
+
+
+def _clip(z: Floats) -> None:
+    np.minimum(z, CLIP, out=z)
+    np.maximum(z, -CLIP, out=z)
 
 
 def _fit_pieces(arrays: State, z: Floats, pieces: int) -> None:

@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 
 from bigmodel.errors import UserError
 from bigmodel.learning.arrays import FLOOR, Ints
+from bigmodel.learning.lift import Features
 
 _HEAD = struct.Struct("<qHHI")  # labels known by then; experts, outputs, width of the row
 
 
 class Memos(NamedTuple):
-    """Of n rows: `rows` (n, width) float32, `votes` (n, E, K) float32, `seen` (n,) int64.
+    """Of n rows: `rows` (n, width) float32, `votes` (n, E, K) floats, `seen` (n,) int64.
 
-    `seen` is how many labels had been learnt when the rows were answered.
+    `seen` is how many labels had been learnt when the rows were answered. `features` are what the
+    experts saw, as long as they are at hand: else they are made again.
     """
 
     rows: NDArray[np.float32]
-    votes: NDArray[np.float32]
+    votes: NDArray[Any]
     seen: Ints
+    features: Features | None = None
 
     def where(self, chosen: NDArray[np.bool_]) -> "Memos":
         """Those of these rows."""

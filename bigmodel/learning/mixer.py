@@ -1,12 +1,13 @@
 """The mixer: one answer of many, and weights that follow who was right."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy.typing import NDArray
 
-from bigmodel.learning.arrays import FLOOR, Floats, Ints, State, log_softmax, log_sum, one_hot
+from bigmodel.learning.arrays import FLOOR, Floats, Ints, State, log_softmax, log_sum
 
 __all__ = ["Mixer"]
 
@@ -14,6 +15,21 @@ _FADE = 0.995  # of the two error counts
 _ENOUGH = 100.0  # labels that count, before the hand-over
 _TOTAL, _LEAST, _GREATEST = 1.2, -0.2, 3.0  # of the stacking weights
 _STEP, _SQUARES = 0.05, 1e-3
+
+
+class Said(NamedTuple):
+    """Of n rows: what each expert said, `votes` (E, n, K), and what two ways to mix make of it.
+
+    Votes are not below the floor; `hedged` and `stacked` are (n, K).
+    """
+
+    votes: Floats
+    hedged: Floats
+    stacked: Floats
+
+    def where(self, chosen: NDArray[np.bool_]) -> Self:
+        """Of these rows."""
+        return type(self)(self.votes[:, chosen], self.hedged[chosen], self.stacked[chosen])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +71,31 @@ class Mixer:
         L = np.maximum(votes, FLOOR)
         return self._stacked(L) if self.stacks else self._hedged(L)
 
+    def said(self, votes: Floats) -> Said:
+        """What `learned` needs of (E, n, K)."""
+        L = np.maximum(votes, FLOOR, order="C")
+        return Said(L, self._hedged(L), self._stacked(L))
+
+    def chosen(self, said: Said) -> Floats:
+        """The answer (n, K)."""
+        return said.stacked if self.stacks else said.hedged
+
     def _hedged(self, L: Floats) -> Floats:
         return log_softmax(log_sum(L + self.v[:, None, None]))
 
     def _stacked(self, L: Floats) -> Floats:
-        return log_softmax(np.tensordot(self.w, L, 1))
+        return log_softmax((self.w @ L.reshape(len(L), -1)).reshape(L.shape[1:]))
 
-    def learned(self, votes: Floats, labels: Ints) -> "Mixer":
+    def learned(self, said: Said, labels: Ints) -> "Mixer":
         """The mixer after n labels."""
-        L, n = np.maximum(votes, FLOOR), len(labels)
+        L, n = said.votes, len(labels)
         rows = np.arange(n)
-        hedged, stacked = self._hedged(L), self._stacked(L)
-        wrong = [(answer.argmax(axis=1) != labels).sum() for answer in (hedged, stacked)]
+        wrong = [(said.hedged.argmax(axis=1) != labels).sum()]
+        wrong.append((said.stacked.argmax(axis=1) != labels).sum())
         errors = _FADE**n * self.errors + np.array([*wrong, n], dtype=np.float64)
-        T = np.exp(stacked) - one_hot(labels, L.shape[2])
-        g = np.einsum("enk,nk->e", L, T) / n
+        T = np.exp(said.stacked)
+        T[rows, labels] -= 1.0
+        g = L.reshape(len(L), -1) @ T.ravel() / n
         q = 0.99 * self.q + 0.01 * g * g
         step = _STEP * min(1.0, n / 16 + 0.1) * g / (np.sqrt(q) + 1e-3)
         return replace(

@@ -14,7 +14,9 @@ from bigmodel.learning.experts.frozen import Frozen
 from bigmodel.learning.gaussian import GaussianMixer
 from bigmodel.learning.lift import Lift
 from bigmodel.learning.mixer import Mixer
+from bigmodel.learning.newcomers import NewClasses
 from bigmodel.learning.quarantine import Quarantine
+from bigmodel.learning.river import River
 from bigmodel.learning.source_cap import SourceCap
 
 __all__ = ["Drift", "Guard", "Learning", "Update"]
@@ -70,6 +72,7 @@ class Learning:
     guard: Guard = field(default_factory=Guard)
     update: Update = field(default_factory=Update)
     challengers: Mapping[str, Expert | None] = field(default_factory=dict)
+    new_classes: NewClasses = field(default_factory=NewClasses)
     block: Annotated[int, Gt(0)] = 16
     seed: Annotated[int, Ge(0)] = 0
 
@@ -106,7 +109,8 @@ class Learning:
 def _kinds() -> dict[str, type]:
     """The classes that settings may hold, by name: those of this room and no others."""
     parts: tuple[type, ...] = (Learning, Guard, Drift, Update, Mixer, GaussianMixer, Lift)
-    found = {kind.__name__: kind for kind in (*parts, Anchor, Calibration, Quarantine, SourceCap)}
+    parts = (*parts, Anchor, Calibration, NewClasses, Quarantine, SourceCap, River)
+    found = {kind.__name__: kind for kind in parts}
     todo = list(Expert.__subclasses__())
     while todo:
         kind = todo.pop()

@@ -1,20 +1,33 @@
 """What is published: a learner at one moment, which never changes and may be read by any thread."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigmodel.learning.arrays import Floats, Ints, State, prefixed, under
+from bigmodel.learning.arrays import FLOOR, Floats, Ints, State, log_softmax, prefixed, under
 from bigmodel.learning.calibration import Calibration
 from bigmodel.learning.experts import Expert
 from bigmodel.learning.lift import Features, Lift
 from bigmodel.learning.memo import Memos
-from bigmodel.learning.mixer import Mixer
+from bigmodel.learning.mixer import Mixer, Said
+from bigmodel.learning.newcomers import packed, unpacked
 
 LAGS = 64  # labels that a row may know
 _HISTORY = 4096  # labels that are kept, for rows that were answered so many labels ago
+
+
+class Heard(NamedTuple):
+    """The answers (n, K) to n rows: `mixed` of what was `said`, and as they were `served`."""
+
+    said: Said
+    mixed: Floats
+    served: Floats
+
+    def where(self, chosen: NDArray[np.bool_]) -> Self:
+        """Of these rows."""
+        return type(self)(self.said.where(chosen), self.mixed[chosen], self.served[chosen])
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,7 @@ class Snapshot:
     """Version `version`, after `labels` labels; `history` (m,) are the last of them.
 
     `names` are those of the experts, `lags` is how many known labels they read; `classes` is 0
-    for a regression.
+    for a regression. The last classes are those that were `added` since the model was trained.
     """
 
     version: int
@@ -35,12 +48,15 @@ class Snapshot:
     calibration: Calibration
     history: NDArray[Any]
     lags: int = LAGS
+    added: tuple[str, ...] = ()
 
     def answer(self, rows: NDArray[np.float32]) -> tuple[Floats, Memos]:
         """Log probabilities (n, K), or standardised values (n, 1), and what to log of them."""
         seen = np.full(len(rows), self.labels)
-        votes = self.votes(self.features(rows, seen))
-        return self.mixed(votes), Memos(rows, np.ascontiguousarray(votes.transpose(1, 0, 2)), seen)
+        features = self.features(rows, seen)
+        votes = self.votes(features)
+        given = np.ascontiguousarray(votes.transpose(1, 0, 2))
+        return self.mixed(votes), Memos(rows, given, seen, features)
 
     def predict(self, rows: NDArray[np.float32]) -> Floats:
         """The answers alone."""
@@ -51,12 +67,22 @@ class Snapshot:
         return self.lift(rows, self._known(seen))
 
     def votes(self, features: Features) -> Floats:
-        """What each expert says, (E, n, K)."""
-        return np.stack([expert.predict(features) for expert in self.experts])
+        """What each expert says, (E, n, K): log probabilities, or values."""
+        said = np.stack([expert.predict(features) for expert in self.experts])
+        return log_softmax(said) if self.classes else said
 
     def mixed(self, votes: Floats) -> Floats:
         """One answer (n, K) of many (E, n, K)."""
-        answer = self.mixer.answer(votes)
+        return self._calibrated(self.mixer.answer(votes))
+
+    def heard(self, memos: Memos) -> Heard:
+        """What it makes of the votes that were given."""
+        votes = np.asarray(memos.votes, dtype=np.float64).transpose(1, 0, 2)
+        said = self.mixer.said(votes)
+        mixed = self.mixer.chosen(said)
+        return Heard(said, mixed, self._calibrated(mixed))
+
+    def _calibrated(self, answer: Floats) -> Floats:
         return self.calibration.answer(answer) if self.classes else answer
 
     def _known(self, seen: Ints) -> Ints:
@@ -65,8 +91,9 @@ class Snapshot:
         if not self.classes or not held:
             return np.full((len(seen), self.lags), -1)
         places = (seen - 1 - self.labels + held)[:, None] - np.arange(self.lags)
-        inside = (places >= 0) & (places < held)
-        return np.where(inside, self.history[np.clip(places, 0, held - 1)], -1)
+        known = self.history.take(places, mode="clip")
+        known[(places < 0) | (places >= held)] = -1
+        return np.asarray(known)
 
     def remembering(self, labels: NDArray[Any]) -> "Snapshot":
         """The same with these labels known."""
@@ -75,12 +102,27 @@ class Snapshot:
         history = np.concatenate([self.history, labels])[-_HISTORY:]
         return replace(self, history=history, labels=self.labels + len(labels))
 
-    def grown(self, classes: int) -> "Snapshot":
-        """The same for so many classes, the new ones last."""
+    def grown(self, name: str) -> "Snapshot":
+        """The same with one more class, the last."""
         experts = [expert.copy() for expert in self.experts]
         for expert in experts:
-            expert.grow(classes)
-        return replace(self, experts=tuple(experts), classes=classes)
+            expert.grow(self.classes + 1)
+        added = (*self.added, name)
+        return replace(self, experts=tuple(experts), classes=self.classes + 1, added=added)
+
+    def completed(self, memos: Memos) -> Memos:
+        """With the votes of every expert on every class: those that were not given are made now."""
+        votes = memos.votes
+        whole = votes.shape[1:] == (len(self.experts), self.classes or 1)
+        if whole and np.isfinite(votes).all():
+            return memos
+        now = self.votes(self.features(memos.rows, memos.seen)).transpose(1, 0, 2)
+        full = np.full(now.shape, np.nan)
+        e, k = min(votes.shape[1], now.shape[1]), min(votes.shape[2], now.shape[2])
+        full[:, :e, :k] = votes[:, :e, :k]
+        full[:, :e, k:] = FLOOR
+        given = np.isfinite(full).all(axis=2, keepdims=True)
+        return memos._replace(votes=np.where(given, full, now))
 
     def state(self) -> State:
         """Arrays by name; without the lift, which all versions share."""
@@ -91,14 +133,18 @@ class Snapshot:
             "sharpness": np.array([self.calibration.sharpness]),
             **prefixed("mixer", self.mixer.state()),
         }
+        if self.added:  # else the bits are those of before there could be any
+            found["added"] = packed(self.added)
         for name, expert in zip(self.names, self.experts, strict=True):
             found |= prefixed(f"expert/{name}", expert.state())
         return found
 
     def loaded(self, state: State) -> "Snapshot":
         """The version that gave this state; its experts have been started."""
-        version, labels, classes = state["counters"].tolist()
-        grown = self.grown(classes) if classes != self.classes else self
+        version, labels, _ = state["counters"].tolist()
+        grown = self
+        for name in unpacked(state["added"]) if "added" in state else []:
+            grown = grown.grown(name)
         experts = [expert.copy() for expert in grown.experts]
         for name, expert in zip(self.names, experts, strict=True):
             expert.load_state(under(f"expert/{name}", state))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigmodel.learning.arrays import Floats
-from bigmodel.learning.learner import Events, Learner
+from bigmodel.learning.events import Events
+from bigmodel.learning.learner import Learner
 from bigmodel.learning.memo import Memos
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bigmodel.data.schema import Target
+from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.learning.memo import Memos
 from bigmodel.serving import records
 from bigmodel.serving.parameters import Parameters
@@ -28,13 +28,17 @@ class Learned:
 
 @dataclass(slots=True)  # not frozen: there are many, and that would cost more than their content
 class Answers:
-    """`predictions` (n,) in the target's own type; `probabilities` (n, K), None for a number."""
+    """`predictions` (n,) in the target's own type; `probabilities` (n, K), None for a number.
+
+    `abstains` (n,) says which predictions are too unsure for who has asked, who may not care.
+    """
 
     predictions: list[Any]
     probabilities: NDArray[np.float64] | None
     parameters: Parameters
+    abstains: NDArray[np.bool_] | None = None
     learned: Learned | None = None
-    _objects: "Callable[[], list[dict[str, Any]]] | None" = None
+    _cut: "Callable[[], list[dict[str, Any]]] | None" = None  # these from the objects of all
 
     def parts(self, ends: Iterable[int]) -> "Iterator[Answers]":
         """Those up to each of the `ends`, of a model that does not learn."""
@@ -43,14 +47,23 @@ class Answers:
         for end in ends:
             rows = slice(start, end)
             shares = None if table is None else table[rows]
+            unsure = None if self.abstains is None else self.abstains[rows]
             cut = partial(_cut, objects, rows)
-            yield Answers(self.predictions[rows], shares, self.parameters, None, cut)
+            yield Answers(self.predictions[rows], shares, self.parameters, unsure, None, cut)
             start = end
 
     def objects(self) -> list[dict[str, Any]]:
-        """One JSON object a row: `prediction`, and `probabilities` by class."""
-        if self._objects is not None:
-            return self._objects()
+        """One JSON object a row: `prediction`, and what was asked for beside it."""
+        if self._cut is not None:
+            return self._cut()
+        found = self._told()
+        if self.abstains is not None:
+            for one, abstains in zip(found, self.abstains.tolist(), strict=True):
+                one["abstains"] = abstains
+        return found
+
+    def _told(self) -> list[dict[str, Any]]:
+        """`prediction`, and `probabilities` by class."""
         table = self.probabilities
         if table is None or not self.parameters.probabilities:
             return [{"prediction": value} for value in self.predictions]
@@ -80,10 +93,12 @@ def _cut(objects: Callable[[], list[dict[str, Any]]], rows: slice) -> list[dict[
 
 
 class Answering:
-    """Makes the answers for one target; its classes are made into their type once."""
+    """Makes the answers of one bundle; its classes are made into their type once."""
 
-    def __init__(self, target: Target, labels: list[Any]) -> None:
-        self._regression, self._labels = target.task == "regression", labels
+    def __init__(self, postprocess: Postprocess) -> None:
+        target = postprocess.target
+        self._regression = target.task == "regression"
+        self.labels = postprocess.labels(np.arange(len(target.classes))).tolist()
 
     def answers(self, batch: Batch, output: NDArray[np.float32], parameters: Parameters) -> Answers:
         """The answers to a batch, of whose rows the network's output is (n, n_outputs)."""
@@ -95,5 +110,7 @@ class Answering:
             codes = post.codes(probabilities, batch.costs)
         else:
             codes = (probabilities[:, 1] >= parameters.threshold).astype(np.int64)
-        labels = self._labels
-        return Answers([labels[code] for code in codes.tolist()], probabilities, parameters)
+        labels = self.labels
+        predictions, least = [labels[code] for code in codes.tolist()], parameters.abstain_below
+        abstains = None if least is None else probabilities.max(axis=1) < least
+        return Answers(predictions, probabilities, parameters, abstains)

@@ -100,7 +100,7 @@ class Collector:
         """
         model = request.model
         target = model.schema.target
-        given = labels.parse(content, target, model.name, request.key or "")
+        given = labels.parse(content, target, model.name, request.key or "", grows=model.room > 0)
         try:
             outcomes = await self._writer.now(lambda store: store.add_labels(given))
         except sqlite3.Error as error:

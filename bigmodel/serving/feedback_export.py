@@ -13,7 +13,7 @@ from bigmodel.bundle.answers import answers_file, check_suffix
 from bigmodel.bundle.postprocess import Postprocess
 from bigmodel.config.suggest import closest
 from bigmodel.data.reading import conform
-from bigmodel.data.schema import Schema
+from bigmodel.data.schema import Schema, Target
 from bigmodel.errors import UserError
 from bigmodel.serving import records
 from bigmodel.serving.store import NAME
@@ -83,6 +83,7 @@ def _schema(db: sqlite3.Connection, name: str | None, path: Path) -> tuple[Schem
 
 
 def _frames(db: sqlite3.Connection, model: str, schema: Schema) -> Iterator[pd.DataFrame]:
+    gone = _gone(db, model, schema.target)
     if any(column.kind == "image" for column in schema.columns):
         raise UserError(f"name={model}: the service stores no images, so there is nothing to train")
     rows: list[dict[str, Any]] = []
@@ -95,13 +96,22 @@ def _frames(db: sqlite3.Connection, model: str, schema: Schema) -> Iterator[pd.D
         rows.append(content[row])
         labels.append(orjson.loads(label))
         if len(rows) >= _ROWS:
-            yield _frame(rows, labels, schema)
+            yield _frame(rows, labels, schema, gone)
             rows, labels = [], []
     if rows:
-        yield _frame(rows, labels, schema)
+        yield _frame(rows, labels, schema, gone)
 
 
-def _frame(rows: list[dict[str, Any]], labels: list[Any], schema: Schema) -> pd.DataFrame:
+def _gone(db: sqlite3.Connection, model: str, target: Target) -> set[str]:
+    """The classes that older versions had, and the newest has not."""
+    schemas = db.execute("select schema from versions where model = ?", (model,)).fetchall()
+    older = (Schema.from_json(orjson.loads(text)).target.classes for (text,) in schemas)
+    return {name for classes in older for name in classes} - set(target.classes)
+
+
+def _frame(
+    rows: list[dict[str, Any]], labels: list[Any], schema: Schema, gone: set[str]
+) -> pd.DataFrame:
     """The rows with the schema's columns and dtypes; what was not sent or stored is missing.
 
     The dtypes are those that have room for a missing value, so that all frames have the same.
@@ -113,8 +123,10 @@ def _frame(rows: list[dict[str, Any]], labels: list[Any], schema: Schema) -> pd.
     if target.task == "regression":
         frame[target.name] = pd.Series(labels, dtype="float64")
         return frame
-    codes = pd.Index(target.classes).get_indexer(pd.Index(labels))
-    known = codes >= 0  # an older version may have had other classes
-    frame = frame[known].reset_index(drop=True)
-    frame[target.name] = Postprocess(target).labels(codes[known])
+    kept = [label not in gone for label in labels]
+    named = [label for label in labels if label not in gone]
+    new = tuple(dict.fromkeys(label for label in named if label not in target.classes))
+    post = Postprocess(target).widened(new)  # some models take new classes while they serve
+    frame = frame[kept].reset_index(drop=True)
+    frame[target.name] = post.labels(pd.Index(post.target.classes).get_indexer(pd.Index(named)))
     return frame

@@ -15,11 +15,15 @@ from bigmodel.serving.store import Label, Outcome
 
 MOST = 4096  # labels in a request: as many as rows
 _ID = re.compile(r"([0-9a-f]{24})-(0|[1-9][0-9]{0,6})")
+_WHOLE, _LONGEST = re.compile(r"0|-?[1-9][0-9]{0,14}"), 100  # of the name of a new class
 _FORM = '{"prediction_id": ..., "label": ...}, or {"feedback": [such objects]}'
 
 
-def parse(content: Any, target: Target, model: str, key: str) -> list[Label]:
-    """The labels in a body's JSON; raises ApiError 422 (413: too many), naming the field."""
+def parse(content: Any, target: Target, model: str, key: str, *, grows: bool) -> list[Label]:
+    """The labels in a body's JSON; where the model `grows`, they may be of new classes.
+
+    Raises ApiError 422 (413: too many), naming the field.
+    """
     now = time.time()
     found = []
     for position, entry in enumerate(_entries(content)):
@@ -27,15 +31,16 @@ def parse(content: Any, target: Target, model: str, key: str) -> list[Label]:
         if not isinstance(entry, dict) or entry.keys() != {"prediction_id", "label"}:
             raise invalid(f"feedback is {_FORM}", place.rstrip(".") or None)
         request, row = _id(entry["prediction_id"], f"{place}prediction_id")
-        label = orjson.dumps(checked(entry["label"], target, f"{place}label"))
+        label = orjson.dumps(checked(entry["label"], target, f"{place}label", grows=grows))
         found.append(Label(request, row, now, model, key, label))
     return found
 
 
-def checked(label: Any, target: Target, field: str) -> str | float:
+def checked(label: Any, target: Target, field: str, *, grows: bool = False) -> str | float:
     """The label as it is stored: the class as the schema writes it, or a number.
 
-    Raises ApiError 422 for what the target cannot be.
+    Raises ApiError 422 for what the target cannot be; where it `grows`, that is only what is of
+    another type than its classes.
     """
     if target.task == "regression":
         number = isinstance(label, int | float) and not isinstance(label, bool)
@@ -45,9 +50,27 @@ def checked(label: Any, target: Target, field: str) -> str | float:
     boolean = isinstance(label, bool)
     value = boolean if target.dtype == "bool" else isinstance(label, int | float) and not boolean
     name = class_of(label, target) if value or isinstance(label, str) else None
-    if name is None or name not in target.classes:
+    if name is None or (name not in target.classes and not (grows and _may_be(name, target))):
         raise invalid(_classes(target), field)
     return name
+
+
+def _may_be(name: str, target: Target) -> bool:
+    """Whether a class of this name could come to those of the target."""
+    if target.dtype == "bool":
+        return False
+    if target.dtype == "int64":
+        return _WHOLE.fullmatch(name) is not None
+    if target.dtype == "float64":
+        return _number(name)
+    return 0 < len(name) <= _LONGEST and name.isprintable() and name == name.strip()
+
+
+def _number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def refusal(outcome: Outcome, content: Any, position: int) -> ApiError:

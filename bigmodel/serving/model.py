@@ -67,17 +67,18 @@ class Model(Resident):
         post = bundle.postprocess
         costs = () if post.costs is None else post.costs.columns
         self.reader = Reader(self.schema, bundle.encoder, costs)
-        self.parameters = Declared(post)
-        self._plain = self.parameters.read(None)
-        self.labels = post.labels(np.arange(len(self.schema.target.classes))).tolist()
-        self._answering: Answering | LiveAnswering = Answering(self.schema.target, self.labels)
-        self.outputs = Outputs(self.schema.target)
+        answering = Answering(post)
+        self.labels = answering.labels
+        self._answering: Answering | LiveAnswering = answering
         self._engine: Network | None = bundle.engine
         self.living: Living | None = None
         if learners is not None and LEARNER in content.files:
             self.living = learners.open(self.name, self.version, bundle.engine)
             self._engine, self.stays = self.living, True
-            self._answering = learners.answering(self._answering, self.living)
+            self._answering = learners.answering(answering, self.living)
+        self.parameters = Declared(post, self.room)
+        self._plain = self.parameters.read(None)
+        self.outputs = Outputs(self.schema.target, self.room)
         self.example = example.row_of(self.schema, tuple(self.reader.needed))
         self.seconds, self._row_seconds = self._measured()
         mode = self._running.mode
@@ -158,6 +159,17 @@ class Model(Resident):
     def expected(self, rows: int) -> float:
         """Seconds that a request of so many rows takes, as measured at the start."""
         return self.seconds + (rows - 1) * self._row_seconds
+
+    @property
+    def room(self) -> int:
+        """For how many classes there is room beside those of the bundle."""
+        return 0 if self.living is None else self.living.new_classes.most
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that it knows now."""
+        added = () if self.living is None else self.living.live.added
+        return [*self.schema.target.classes, *added]
 
     @property
     def loaded(self) -> bool:

@@ -111,8 +111,9 @@ def _paths(model: Model) -> Node:
         model_version=_TEXT,
         prediction_ids={"type": "array", "items": _TEXT},
     )
-    label = _object(prediction_id=_TEXT, label=_label(target))
-    stored = _object(stored=_COUNT, known=_COUNT, joined=_COUNT)
+    label = _object(prediction_id=_TEXT, label=_given_label(model))
+    learning = {} if model.living is None else {"learning": _ANY}
+    stored = _object(stored=_COUNT, known=_COUNT, joined=_COUNT, optional=learning)
     labels = {"anyOf": [label, _object(feedback={"type": "array", "items": label, "minItems": 1})]}
     example = {"rows": [model.example]}
     said = {"prediction_id": _ID, "label": model.labels[0] if model.labels else 1.5}
@@ -148,13 +149,22 @@ def _prediction(target: Target) -> Node:
     if not target.classes:
         return _object(**label)
     shares = {"type": "object", "additionalProperties": {"type": "number"}}
-    return _object(**label, optional={"probabilities": shares})
+    return _object(**label, optional={"probabilities": shares, "abstains": {"type": "boolean"}})
 
 
 def _label(target: Target) -> Node:
     if not target.classes:
         return {"type": "number"}
     return {"type": _LABELS.get(target.dtype, "string")}
+
+
+def _given_label(model: Model) -> Node:
+    """A label as feedback has it: where classes may come, it says which there are by now."""
+    told = _label(model.schema.target)
+    if model.room:
+        classes = ", ".join(model.classes)
+        told["description"] = f"one of {classes}, or a new class: it becomes one once enough came"
+    return told
 
 
 def _object(optional: Node | None = None, **properties: Node) -> Node:

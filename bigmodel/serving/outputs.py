@@ -14,30 +14,37 @@ from bigmodel.serving.http import Response, json
 
 LENGTH = b"inference-header-content-length"
 _OF_LABELS = {"bool": "BOOL", "int64": "INT64", "float64": "FP64"}  # by the target's dtype
-_ID = "prediction_id"
+_ID, _ABSTAINS = "prediction_id", "abstains"
 
 
 class Outputs:
-    """The outputs for one target: `known` has the datatype and the shape of each by its name."""
+    """The outputs for one target: `known` has the datatype and the shape of each by its name.
 
-    def __init__(self, target: Target) -> None:
+    -1 is any number: of rows, and of classes where there is `room` for new ones.
+    """
+
+    def __init__(self, target: Target, room: int = 0) -> None:
         label = "FP64" if not target.classes else _OF_LABELS.get(target.dtype, tensors.BYTES)
         self.known: dict[str, tuple[str, list[int]]] = {"prediction": (label, [-1])}
         if target.classes:
-            self.known["probabilities"] = ("FP64", [-1, len(target.classes)])
+            self.known["probabilities"] = ("FP64", [-1, -1 if room else len(target.classes)])
         self.known[_ID] = (tensors.BYTES, [-1])
 
-    def wanted(self, told: Any, all_binary: bool) -> Mapping[str, bool]:
-        """The outputs that are asked for, all by default, and whether each is to be binary."""
+    def wanted(self, told: Any, all_binary: bool, *, abstains: bool = False) -> Mapping[str, bool]:
+        """The outputs that are asked for, all by default, and whether each is to be binary.
+
+        One is there only for requests whose answers may abstain.
+        """
+        known = [*self.known, *([_ABSTAINS] if abstains else [])]
         if told is None or told == []:
-            return dict.fromkeys(self.known, all_binary)
+            return dict.fromkeys(known, all_binary)
         if not isinstance(told, list):
             raise invalid("give the outputs as a list of objects", "outputs")
         wanted = {}
         for index, output in enumerate(told):
             name = output.get("name") if isinstance(output, dict) else None
-            if not isinstance(name, str) or name not in self.known:
-                raise invalid(f"the outputs are {', '.join(self.known)}", f"outputs[{index}]")
+            if not isinstance(name, str) or name not in known:
+                raise invalid(f"the outputs are {', '.join(known)}", f"outputs[{index}]")
             settings = output.get("parameters")
             settings = settings if isinstance(settings, dict) else {}
             wanted[name] = settings.get("binary_data", all_binary) is True
@@ -51,11 +58,18 @@ class Outputs:
         The ids of the predictions are NAME-ROW.
         """
         rows = len(answers.predictions)
-        values = {"prediction": answers.predictions, "probabilities": answers.probabilities}
+        values = {
+            "prediction": answers.predictions,
+            "probabilities": answers.probabilities,
+            _ABSTAINS: answers.abstains,
+        }
         outputs, parts = [], []
         for output, binary in wanted.items():
-            datatype, shape = self.known[output]
-            content = dict(tensors.described(output, datatype, [rows, *shape[1:]]))
+            datatype = "BOOL" if output == _ABSTAINS else self.known[output][0]
+            shape = [rows]
+            if output == "probabilities" and answers.probabilities is not None:
+                shape = list(answers.probabilities.shape)
+            content = dict(tensors.described(output, datatype, shape))
             if binary:
                 part = (
                     ids.packed(name, rows) if output == _ID

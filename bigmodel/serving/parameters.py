@@ -17,21 +17,30 @@ class Parameters:
     threshold: float | None = None
     top_k: int | None = None
     probabilities: bool = True
+    abstain_below: float | None = None
 
 
 class Declared:
-    """The parameters of one bundle: none for a regression, a threshold only with two classes."""
+    """The parameters of one bundle: none for a regression, a threshold only with two classes.
 
-    def __init__(self, postprocess: Postprocess) -> None:
+    Where there is `room` for new classes, two are not sure to stay, and nobody knows the prior.
+    """
+
+    def __init__(self, postprocess: Postprocess, room: int = 0) -> None:
         self._default = Parameters(postprocess)
         self.classes = postprocess.target.classes
+        self._most = len(self.classes) + room
         self._read: dict[str, Callable[[Any], Any]] = {}
         if self.classes:
-            self._read = {"probabilities": _boolean, "top_k": self._top_k}
-            if postprocess.prior:
+            self._read = {
+                "probabilities": _boolean,
+                "top_k": self._top_k,
+                "abstain_below": _share("abstain_below"),
+            }
+            if postprocess.prior and not room:
                 self._read["prior"] = self._prior
-            if len(self.classes) == 2:
-                self._read["threshold"] = _share
+            if self._most == 2:
+                self._read["threshold"] = _share("threshold")
 
     def read(self, content: Any) -> Parameters:
         """The JSON object `parameters` of a request, or None. Raises ApiError 422."""
@@ -60,8 +69,15 @@ class Declared:
             "top_k": {
                 "type": "integer",
                 "minimum": 1,
-                "maximum": len(self.classes),
+                "maximum": self._most,
                 "description": "only the most probable classes, the most probable first",
+            },
+            "abstain_below": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "description": "of rows whose most probable class has less, the answer says "
+                "that it abstains; its prediction is a guess",
             },
             "prior": {
                 "type": "object",
@@ -90,10 +106,8 @@ class Declared:
             raise invalid(error.lines[0], "parameters.prior") from None
 
     def _top_k(self, value: Any) -> int:
-        if type(value) is not int or not 1 <= value <= len(self.classes):
-            raise invalid(
-                f"top_k is a whole number from 1 to {len(self.classes)}", "parameters.top_k"
-            )
+        if type(value) is not int or not 1 <= value <= self._most:
+            raise invalid(f"top_k is a whole number from 1 to {self._most}", "parameters.top_k")
         return value
 
 
@@ -103,7 +117,10 @@ def _boolean(value: Any) -> bool:
     return value
 
 
-def _share(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value <= 1:
-        raise invalid("threshold is a number from 0 to 1", "parameters.threshold")
-    return float(value)
+def _share(name: str) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise invalid(f"{name} is a number from 0 to 1", f"parameters.{name}")
+        return float(value)
+
+    return read

@@ -65,7 +65,7 @@ async def model(service: Service, request: Request) -> Response:
             "task": manifest.task,
             "created": manifest.created,
             "parent": manifest.parent,
-            "classes": model.schema.target.classes,
+            "classes": model.classes,
             "executor": model.mode,
             "loaded": model.loaded,
             "bytes": model.bytes,

@@ -46,7 +46,8 @@ def infer(service: Service, request: Request) -> Handled:
     settings = dict(given) if isinstance(given, dict) else {}
     all_binary = settings.pop("binary_data_output", False) is True
     parameters = model.parameters.read(settings or None)
-    wanted = model.outputs.wanted(content.get("outputs"), all_binary)
+    abstains = parameters.abstain_below is not None
+    wanted = model.outputs.wanted(content.get("outputs"), all_binary, abstains=abstains)
     reader = model.reader
     inputs = tensors.read(content.get("inputs"), binary)
     table = table_of(inputs, reader.needed, reader.plain, service.settings.limits.rows)

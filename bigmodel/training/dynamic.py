@@ -26,6 +26,7 @@ from bigmodel.learning.streaming import Trace, follow
 from bigmodel.models.features import opened, width
 from bigmodel.models.task import Task
 from bigmodel.training.served import Served
+from bigmodel.weighting.plan import Plan
 
 DELAYS = (0, 16, 256)  # rows between an answer and its label
 _MOST = 50_000  # training rows that the experts learn: the last ones
@@ -39,7 +40,7 @@ class Live:
     figures: dict[str, float]
 
 
-def settings(cfg: DictConfig, data: TableData) -> Learning | None:
+def settings(cfg: DictConfig, data: TableData, plan: Plan) -> Learning | None:
     """The config's learner, None without one. Raises UserError where it does not go together."""
     learning: Learning | None = instantiate(cfg.learning)
     if learning is None:
@@ -52,6 +53,9 @@ def settings(cfg: DictConfig, data: TableData) -> Learning | None:
     if regression != (type(learning.mixer).__name__ == "GaussianMixer"):
         fit = "learning=regression" if regression else "learning=full or fast"
         raise UserError(f"learning: for a target of this kind use {fit}")
+    if learning.new_classes.most and (regression or plan.decides):
+        kind = "a number has no classes" if regression else "costs decide between two classes"
+        raise UserError(f"learning.new_classes.most: {kind}; leave it at 0")
     if data.settings.split.by != "time":
         print(
             "learning: rows are learnt in the table's order; where that is the order in time, "

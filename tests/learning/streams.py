@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bigmodel.learning.events import Events
 from bigmodel.learning.experts import (
     RLS,
     SGD,
@@ -13,7 +14,7 @@ from bigmodel.learning.experts import (
     WindowKNN,
 )
 from bigmodel.learning.layout import Layout
-from bigmodel.learning.learner import Events, Learner
+from bigmodel.learning.learner import Learner
 from bigmodel.learning.lift import Lift
 from bigmodel.learning.settings import Learning
 

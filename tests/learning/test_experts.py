@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import LAYOUT, experts, stream
 
-from bigmodel.learning.experts import Shape
+from bigmodel.learning.experts import SGD, Shape
 from bigmodel.learning.lift import Lift
 
 NAMES = sorted(experts())
@@ -28,13 +28,13 @@ def started(name, found):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_answers_are_log_probabilities_before_and_after_learning(name):
+def test_answers_are_logits_before_and_after_learning(name):
     found, labels = features()
     expert = started(name, found)
     for start in range(0, 400, 40):
         answers = expert.predict(found)
         assert answers.shape == (400, 3)
-        np.testing.assert_allclose(np.exp(answers).sum(axis=1), 1.0, atol=1e-6)
+        assert np.isfinite(answers).all()
         part = slice(start, start + 40)
         expert.learn(found.rows(part), labels[part])
 
@@ -89,7 +89,7 @@ def test_a_new_class_is_learnt(name):
         expert.learn(found.rows(part), labels[part])
     answers = expert.predict(found)
     assert answers.shape == (400, 4)
-    np.testing.assert_allclose(np.exp(answers).sum(axis=1), 1.0, atol=1e-6)
+    assert np.isfinite(answers).all()
     if name not in ("static", "last", "mlp"):
         assert (answers[384:].argmax(axis=1) == 3).any()
 
@@ -106,14 +106,16 @@ def test_least_squares_does_not_depend_on_the_cuts_of_blocks(cuts, rate):
     np.testing.assert_allclose(first.W, second.W, atol=1e-6)
 
 
-def test_two_classes_and_many_take_the_same_steps():
-    found, labels = features()
-    from bigmodel.learning.experts.sgd import SGD, _steps
-
-    labels = (labels > 0).astype(np.int64)
-    expert = SGD()
-    expert.start(Shape(2, found.raw.shape[1], 0, 0, 0))
-    W, G = expert.W.copy(), expert.G.copy()
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_head_takes_a_step_for_every_row(classes):
+    found, labels = features(64)
+    labels = np.minimum(labels, classes - 1)
+    expert = SGD(lr=0.5)
+    expert.start(Shape(classes, found.raw.shape[1], 0, 0, 0))
+    W, rates = expert.W, expert.lr / (np.sqrt(expert.G) + 1e-3)
+    for x, label in zip(found.raw, labels, strict=True):
+        error = np.exp(x @ W) / np.exp(x @ W).sum() - np.eye(classes)[label]
+        step = np.outer(x, error)
+        W = W - rates * step * min(1.0, 5.0 / np.linalg.norm(step))
     expert.learn(found, labels)
-    _steps(found.raw, np.eye(2)[labels], W, G, expert.lr, True)
     np.testing.assert_allclose(expert.W, W, atol=1e-9)

@@ -8,7 +8,7 @@ import bigmodel
 from bigmodel.bundle import archive
 from bigmodel.bundle.load import open_archive
 from bigmodel.errors import UserError
-from bigmodel.learning.learner import Events
+from bigmodel.learning.events import Events
 
 SMALL = [
     "trainer.max_epochs=6",

@@ -79,6 +79,7 @@ PARAMETERS = {
     "top 0": ({"top_k": 0}, "parameters.top_k"),
     "top of more": ({"top_k": 4}, "parameters.top_k"),
     "top true": ({"top_k": True}, "parameters.top_k"),
+    "unsure of all": ({"abstain_below": 1.1}, "parameters.abstain_below"),
     "half": ({"probabilities": 1}, "parameters.probabilities"),
     "a class less": ({"prior": {"class_0": 1, "class_1": 1}}, "parameters.prior"),
     "a share of 0": ({"prior": dict.fromkeys(["class_0", "class_1", "class_2"], 0)},

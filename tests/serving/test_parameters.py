@@ -48,7 +48,7 @@ def test_what_a_request_decides_is_gone_with_it(service, rows):
 def test_the_model_names_its_parameters(service):
     with service.client as client:
         told = client.get("/v1/models/wine").json()
-    assert set(told["parameters"]) == {"probabilities", "top_k", "prior"}
+    assert set(told["parameters"]) == {"probabilities", "top_k", "prior", "abstain_below"}
     assert told["parameters"]["top_k"]["maximum"] == len(told["classes"]) == 3
 
 
@@ -60,3 +60,23 @@ def test_a_threshold_decides_between_two_classes(two_classes, threshold):
         given = client.post("/v1/models/binary/predict", json=content).json()["predictions"]
     yes = wanted["probability/yes"] >= threshold
     assert [one["prediction"] for one in given] == ["yes" if one else "no" for one in yes]
+
+
+def test_an_unsure_answer_says_so(service, rows, two_classes):
+    plain = ask(service, rows[:40])
+    sure = [max(one["probabilities"].values()) for one in plain]
+    least = sorted(sure)[20]
+    given = ask(service, rows[:40], abstain_below=least)
+    assert [one["abstains"] for one in given] == [share < least for share in sure]
+    assert [one["prediction"] for one in given] == [one["prediction"] for one in plain]
+    assert not any("abstains" in one for one in plain)
+    server, *_ = two_classes
+    with server.client() as client:
+        path = "/v2/models/binary"
+        tensors = client.get("/openapi.json").json()["paths"][f"{path}/infer"]["post"]
+        content = tensors["requestBody"]["content"]["application/json"]["example"]
+        for least, abstains in ((0, False), (1, True)):
+            body = content | {"parameters": {"abstain_below": least}}
+            outputs = client.post(f"{path}/infer", json=body).json()["outputs"]
+            (told,) = [one for one in outputs if one["name"] == "abstains"]
+            assert (told["datatype"], told["data"]) == ("BOOL", [abstains])

@@ -34,7 +34,7 @@ class Expert(ABC):
 
     An array is replaced, never changed in place: a copy of the expert that somebody reads stays
     as it is, and costs nothing. A `quick` expert learns every block, the others when about
-    sixteen rows have come. All answers are (n, K) log probabilities, or (n, 1) values.
+    sixteen rows have come. All answers are (n, K) logits, or (n, 1) values.
     """
 
     arrays: ClassVar[tuple[str, ...]] = ()

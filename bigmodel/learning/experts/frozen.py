@@ -28,4 +28,4 @@ class Frozen(Expert):
         static = features.static
         if static.shape[1] >= self._classes:
             return static
-        return log_softmax(np.maximum(widened(static, self._classes, FLOOR), FLOOR))
+        return widened(np.maximum(log_softmax(static), FLOOR), self._classes, FLOOR)

@@ -1,13 +1,13 @@
 """Recursive least squares in information form, with forgetting."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Gt, Le
-from scipy.linalg import lapack
 
-from bigmodel.learning.arrays import Floats, log_softmax, widened
+from bigmodel.learning.arrays import Floats, diagonal, solution, widened
 from bigmodel.learning.experts.expert import Expert, Shape, targets
 from bigmodel.learning.lift import Features
 
@@ -43,28 +43,32 @@ class RLS(Expert):
         self.quick = width <= _SMALL
 
     def predict(self, features: Features) -> Floats:
-        """Softmax of the scores, or the value."""
-        scores = getattr(features, self.inputs) @ self.W
-        return log_softmax(_SHARPNESS * scores) if self._classes else scores
+        """Sharpened scores, or the value."""
+        scores = np.asarray(getattr(features, self.inputs) @ self.W)
+        if self._classes:
+            scores *= _SHARPNESS
+        return scores
 
     def learn(self, features: Features, labels: Any) -> None:
         """Add the block to the normal equations and solve them."""
         P, Y = getattr(features, self.inputs), targets(labels, self._classes)
         n, rate = len(P), self.forget_rate
         if rate < 1.0:
-            fade = np.sqrt(rate ** np.arange(n - 1, -1, -1.0))[:, None]
+            fade = _fade(rate, n)
             P, Y = P * fade, Y * fade
         kept = rate**n
-        A = kept * self.A + P.T @ P
-        A[np.diag_indices_from(A)] += (1.0 - kept) * self.ridge
-        self.A, self.B = A, kept * self.B + P.T @ Y
+        A, B = P.T @ P, P.T @ Y
+        A += kept * self.A
+        B += kept * self.B
+        diagonal(A)[:] += (1.0 - kept) * self.ridge
+        self.A, self.B = A, B
         self._solve()
 
     def forget(self, keep: float) -> None:
         """Fade what was learnt, and let the ridge take its place."""
         if self.reacts:
             A = keep * self.A
-            A[np.diag_indices_from(A)] += (1.0 - keep) * self.ridge
+            diagonal(A)[:] += (1.0 - keep) * self.ridge
             self.A, self.B = A, keep * self.B
 
     def grow(self, classes: int) -> None:
@@ -73,6 +77,12 @@ class RLS(Expert):
         self.B, self.W = widened(self.B, classes), widened(self.W, classes)
 
     def _solve(self) -> None:
-        _, solved, failed = lapack.dposv(self.A, self.B, lower=1)
-        if not failed:  # else the last solution stays: rounding made A indefinite
+        solved = solution(self.A, self.B)
+        if solved is not None:  # else the last one stays: rounding made A indefinite
             self.W = solved
+
+
+@lru_cache(maxsize=256)
+def _fade(rate: float, n: int) -> Floats:
+    """The roots of what n rows count, (n, 1)."""
+    return np.asarray(np.sqrt(rate ** np.arange(n - 1, -1, -1.0))[:, None])

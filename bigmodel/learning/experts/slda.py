@@ -5,9 +5,8 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from scipy.linalg import lapack
 
-from bigmodel.learning.arrays import Floats, log_softmax, one_hot
+from bigmodel.learning.arrays import Floats, diagonal, one_hot, solution
 from bigmodel.learning.experts.expert import Expert, Shape
 from bigmodel.learning.lift import Features
 
@@ -36,7 +35,7 @@ class SLDA(Expert):
 
     def predict(self, features: Features) -> Floats:
         """Log posteriors of Gaussians with one covariance."""
-        return log_softmax(features.lift @ self.W + self.bias)
+        return np.asarray(features.lift @ self.W + self.bias)
 
     def learn(self, features: Features, labels: Any) -> None:
         """Update scatter (around the old means), counts and means; then solve."""
@@ -67,9 +66,9 @@ class SLDA(Expert):
 
     def _solve(self) -> None:
         S = (1.0 - self.shrink) * self.S / self.mass
-        S[np.diag_indices_from(S)] += self.shrink * np.trace(self.S) / (len(S) * self.mass[0])
-        _, W, failed = lapack.dposv(S, np.ascontiguousarray(self.M.T), lower=1)
-        if failed:
+        diagonal(S)[:] += self.shrink * np.trace(self.S) / (len(S) * self.mass[0])
+        W = solution(S, self.M.T)
+        if W is None:
             return
         prior = np.log((self.counts + 0.5) / (self.counts.sum() + len(self.counts) / 2))
         self.W, self.bias = W, prior - 0.5 * (self.M.T * W).sum(axis=0)

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from bigmodel.errors import BigmodelError, UserError
 from bigmodel.learning.arrays import State, digest
+from bigmodel.learning.events import Events, Report
 from bigmodel.learning.journal.libraries import differences, libraries
 from bigmodel.learning.journal.snapshots import Snapshots
 from bigmodel.learning.journal.store import (
@@ -24,7 +25,7 @@ from bigmodel.learning.journal.store import (
     Journal,
     Version,
 )
-from bigmodel.learning.learner import Events, Learner, Report
+from bigmodel.learning.learner import Learner
 from bigmodel.learning.memo import Memos
 from bigmodel.learning.snapshot import Snapshot
 
@@ -153,12 +154,14 @@ class Keeper:
             layout.width,
         )
         labels = np.array([event.label for event in events])
+        names = tuple(event.name for event in events)
         return self.learner.block(
             Events(
                 memos,
                 labels.astype(np.int64) if live.classes else labels,
                 tuple(event.source for event in events),
                 np.array([event.audited for event in events]),
+                names if any(names) else None,
             )
         )
 

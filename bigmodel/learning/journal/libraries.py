@@ -7,10 +7,13 @@ import numpy
 import scipy
 from threadpoolctl import threadpool_info
 
+from bigmodel import __version__
+
 
 def libraries() -> str:
-    """As JSON: the versions of Python, NumPy, SciPy and BLAS, the processor, the threads."""
+    """As JSON: versions of bigmodel, Python, NumPy, SciPy and BLAS, the processor, the threads."""
     found = {
+        "bigmodel": __version__,
         "python": platform.python_version(),
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,

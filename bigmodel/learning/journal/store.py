@@ -20,6 +20,7 @@ _TABLES = """
 create table if not exists events(
     seq integer primary key, id text unique not null, time real not null, memo blob not null,
     label real not null, source text, audited integer not null);
+create table if not exists names(seq integer primary key, name text not null);
 create table if not exists versions(
     version integer primary key, parent integer, first integer not null, last integer not null,
     made text not null, sha256 text not null, time real not null, libraries text not null,
@@ -32,7 +33,8 @@ create table if not exists about(name text primary key, value text not null);
 class Event(NamedTuple):
     """A label: the `id` of its prediction, its `memo` (see `memo.py`), a class code or a value.
 
-    `source` is who gave it; `audited` says that somebody has checked it.
+    `source` is who gave it; `audited` says that somebody has checked it. A class that the model
+    was not trained on has the code -1, and its `name`.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Event(NamedTuple):
     label: float
     source: str = ""
     audited: bool = False
+    name: str = ""
 
 
 class Version(NamedTuple):
@@ -90,18 +93,23 @@ class Journal:
 
     def append(self, events: Iterable[Event]) -> list[bool]:
         """Keep these events, all in one commit; False for those whose id is known already."""
-        now, insert = time.time(), "insert or ignore into events values (null, ?, ?, ?, ?, ?, ?)"
         self._db.execute("begin immediate")
         try:
-            new = [
-                self._db.execute(insert, (e.id, now, e.memo, e.label, e.source, e.audited)).rowcount
-                for e in events
-            ]
+            new = [self._insert(event, time.time()) for event in events]
             self._db.execute("commit")
         except BaseException:
             self._db.execute("rollback")
             raise
-        return [count == 1 for count in new]
+        return new
+
+    def _insert(self, event: Event, now: float) -> bool:
+        """Whether it is new."""
+        values = (event.id, now, event.memo, event.label, event.source, event.audited)
+        insert = "insert or ignore into events values (null, ?, ?, ?, ?, ?, ?)"
+        done = self._db.execute(insert, values)
+        if done.rowcount and event.name:
+            self._db.execute("insert into names values (?, ?)", (done.lastrowid, event.name))
+        return done.rowcount == 1
 
     def after(self, seq: int, most: int) -> tuple[list[int], list[Event]]:
         """The next `most` events after a sequence number, with their own."""
@@ -112,8 +120,9 @@ class Journal:
         return self._events("seq between ? and ? order by seq", (first, last))[1]
 
     def _events(self, which: str, values: Sequence[int]) -> tuple[list[int], list[Event]]:
-        columns = "seq, id, memo, label, source, audited"
-        rows = self._db.execute(f"select {columns} from events where {which}", values).fetchall()
+        columns = "seq, id, memo, label, source, audited, coalesce(name, '')"
+        tables = "events left join names using (seq)"
+        rows = self._db.execute(f"select {columns} from {tables} where {which}", values).fetchall()
         return [row[0] for row in rows], [_event(*row[1:]) for row in rows]
 
     def add(self, version: Version) -> None:
@@ -149,5 +158,5 @@ class Journal:
         return int(count)
 
 
-def _event(key: str, memo: bytes, label: float, source: str, audited: int) -> Event:
-    return Event(key, memo, label, source, bool(audited))
+def _event(key: str, memo: bytes, label: float, source: str, audited: int, name: str) -> Event:
+    return Event(key, memo, label, source, bool(audited), name)

@@ -23,6 +23,7 @@ def told(living: "Living") -> dict[str, Any]:
     delays = np.quantile(living.delays, (0.5, 0.95)).tolist() if living.delays else [None, None]
     return {
         "version": living.live.version,
+        "new_classes": {"added": list(living.live.added), "waiting": living.held},
         "labels": living.live.labels,
         "learns": living.learns and living.problem is None,
         "problem": living.problem,
@@ -30,6 +31,7 @@ def told(living: "Living") -> dict[str, Any]:
         "counts": None if leader is None else dict(leader.counts),
         "drifts": None if leader is None else leader.drifts,
         "waiting": None if leader is None else leader.waiting,
+        "challengers": None if leader is None else leader.challengers,
         "weights": weights(living),
         "label_delay_seconds": dict(zip(("p50", "p95"), delays, strict=True)),
         "join_rate": (joins["queued"] + joins["known"]) / asked if asked else None,
@@ -91,6 +93,9 @@ def _of_leader(living: "Living", which: tuple[str, str], say: Callable[..., None
     for name, count in dict(leader.counts).items():
         text = "Count of labels by what the learner did with them"
         say("labels", text, count, *which, name, more="outcome")
+    for name, score in dict(leader.challengers).items():
+        text = "Log loss of the mixture less that of a challenger"
+        say("challenger_gain", text, score["gain"], *which, name, more="challenger")
     say("drifts", "Count of changes that were noticed", leader.drifts, *which)
     say("vetoes", "Count of versions that the guard did not publish", leader.vetoes, *which)
     say("waiting", "Labels that are not learnt yet", leader.waiting, *which)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bigmodel.errors import BigmodelError, UserError
 from bigmodel.files import WriteError
+from bigmodel.learning.events import Report
 from bigmodel.learning.journal.keeper import Keeper, Log
-from bigmodel.learning.learner import Learner, Report
+from bigmodel.learning.learner import Learner
 from bigmodel.learning.snapshot import Snapshot
 from bigmodel.serving.living.mailbox import Mailbox
 from bigmodel.serving.living.published import Published
@@ -40,6 +41,7 @@ class Leader:
         self.counts: Counter[str] = Counter()
         self.drifts = self.vetoes = self.waiting = 0
         self.quality = self._keeper.learner.quality.figures()
+        self.challengers = self._keeper.learner.challengers.figures()
         self._publish()
 
     @property
@@ -98,11 +100,18 @@ class Leader:
     def _count(self, report: Report) -> None:
         self.counts["learnt"] += report.learnt
         self.counts["anchored"] += report.anchored
+        self.counts["held"] += report.held
+        for name in report.added:
+            _log.info("learning: version %d has a new class: %r", report.version, name)
         self.counts.update(report.refused)
         self.drifts += report.drifted
         self.vetoes += report.vetoed
         self.waiting = self._keeper.journal.waiting()
         self.quality = self._keeper.learner.quality.figures()
+        before, self.challengers = self.challengers, self._keeper.learner.challengers.figures()
+        for name, now in self.challengers.items():
+            if now["better"] and not before[name]["better"]:
+                _log.info("learning: the challenger %s is better by %.3g", name, now["gain"])
 
     def _publish(self) -> None:
         newest = self._keeper.journal.newest()

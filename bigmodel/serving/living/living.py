@@ -42,6 +42,7 @@ class Living:
     ) -> None:
         self.version, self.learns, self.place = version, learns, place
         self.update = engine.learner.settings.update
+        self.new_classes = engine.learner.settings.new_classes
         self.layout, self.mailbox = engine.learner.layout, Mailbox(place)
         self.live: Snapshot = engine.learner.live
         self.leader: Leader | None = None
@@ -65,6 +66,11 @@ class Living:
     def run(self, encoded: Encoded) -> NDArray[np.float32]:
         """The rows (n, width) that a snapshot answers, of n encoded rows."""
         return self._engine.rows(encoded)
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Labels that wait for more of their name, as of about the published version."""
+        return self._engine.learner.newcomers.counts
 
     def named(self, snapshot: Snapshot) -> str:
         """How callers see a version: `<bundle version>+<number>`."""

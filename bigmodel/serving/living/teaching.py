@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,8 @@ async def teach(
     """Put labels that are stored into the logs of the learners, by version, that have answered.
 
     Returns how many are to be learnt (`queued`), were there before (`known`), and are not learnt,
-    by reason (`refused`). Raises ApiError: 404 or 410 when the request has no other labels than
+    by reason (`refused`); of names that are no class yet, how many labels are still missing
+    (`new_classes`). Raises ApiError: 404 or 410 when the request has no other labels than
     unknown or expired ones, 429 when too many labels wait, 503 or 507 when the disk refuses.
     """
     if not any(living.learns for living in learners.values()):
@@ -46,21 +48,27 @@ async def teach(
     reasons: Counter[str] = Counter()
     for label, memory in zip(given, found, strict=True):
         living = None if memory is None else learners.get(memory.version)
-        why = _refusal(label, memory, living)
+        name = _new_name(label, target)
+        why = _refusal(label, memory, living, name)
         if why is None and memory is not None and living is not None:
             living.delays.append(label.time - memory.time)
-            events.setdefault(memory.version, []).append(_event(label, memory, target))
+            events.setdefault(memory.version, []).append(_event(label, memory, target, name))
         else:
             reasons[str(why)] += 1
     queued = known = 0
+    missing: dict[str, int] = {}
     for version, several in events.items():
+        wanted = {e.name: _missing(learners[version], e.name) for e in several if e.name}
         new = await _append(learners[version], several)
+        came = Counter(event.name for event in compress(several, new))
+        missing |= {name: max(0, n - came[name]) for name, n in wanted.items() if n}
         queued, known = queued + sum(new), known + len(new) - sum(new)
         learners[version].joins.update(queued=sum(new), known=len(new) - sum(new))
     next(iter(learners.values())).joins.update(reasons)
     if not queued and not known and len(reasons) == 1:
         _tell(next(iter(reasons)))
-    return {"queued": queued, "known": known, "refused": dict(reasons)}
+    told = {"queued": queued, "known": known, "refused": dict(reasons)}
+    return told | ({"new_classes": missing} if missing else {})
 
 
 async def _remembered(writer: Writer, given: Sequence[Label]) -> list[Memory | None]:
@@ -72,7 +80,15 @@ async def _remembered(writer: Writer, given: Sequence[Label]) -> list[Memory | N
     return [memories.get(label.request) for label in given]
 
 
-def _refusal(label: Label, memory: Memory | None, living: "Living | None") -> str | None:
+def _new_name(label: Label, target: Target) -> str:
+    """The class of a label that the bundle does not have; "" where it does."""
+    if target.task == "regression":
+        return ""
+    name = str(orjson.loads(label.label))
+    return "" if name in target.classes else name
+
+
+def _refusal(label: Label, memory: Memory | None, living: "Living | None", name: str) -> str | None:
     """Why a label cannot be learnt from; None when it can."""
     if memory is None:
         return "unknown"
@@ -80,6 +96,8 @@ def _refusal(label: Label, memory: Memory | None, living: "Living | None") -> st
         return "expired"
     if living is None:
         return "other_version"
+    if name and name not in living.live.added and _full(living):
+        return "no_room"
     try:
         memos = Memos.unpacked([_memo(label, memory)], 0, 0, living.layout.width)
     except UserError:
@@ -87,18 +105,30 @@ def _refusal(label: Label, memory: Memory | None, living: "Living | None") -> st
     return None if np.isfinite(memos.rows).all() else "unusable"
 
 
+def _full(living: "Living") -> bool:
+    return len(living.live.added) >= living.new_classes.most
+
+
+def _missing(living: "Living", name: str) -> int:
+    """How many labels of this name are missing until it is a class; 0 when it is one."""
+    if name in living.live.added:
+        return 0
+    return max(0, living.new_classes.rows - living.held.get(name, 0))
+
+
 def _memo(label: Label, memory: Memory) -> bytes:
     size = len(memory.memos) // memory.row_count
     return memory.memos[label.row * size : (label.row + 1) * size]
 
 
-def _event(label: Label, memory: Memory, target: Target) -> Event:
+def _event(label: Label, memory: Memory, target: Target, name: str) -> Event:
     value = orjson.loads(label.label)
     if target.task == "regression":
         code = (value - target.offset) / target.scale
     else:
-        code = target.classes.index(value)
-    return Event(f"{label.request}-{label.row}", _memo(label, memory), float(code), label.key)
+        code = -1 if name else target.classes.index(value)
+    key = f"{label.request}-{label.row}"
+    return Event(key, _memo(label, memory), float(code), label.key, name=name)
 
 
 async def _append(living: "Living", events: Sequence[Event]) -> list[bool]:
