@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,12 +46,6 @@ def one_hot(labels: Ints, classes: int) -> Floats:
 def diagonal(square: Floats) -> Floats:
     """A view of it, (n,)."""
     return np.asarray(np.einsum("ii->i", square))
-
-
-def solution(A: Floats, B: Floats) -> Floats | None:
-    """X of A X = B for a symmetric A, by Cholesky; None where A is not positive definite."""
-    _, X, failed = lapack.dposv(A.T, B)
-    return None if failed else np.asarray(X)
 
 
 def widened(array: Floats, classes: int, fill: float = 0.0) -> Floats:

@@ -101,7 +101,7 @@ def test_feedback_makes_figures_that_outlive_a_kill_and_are_one_for_all_processe
         assert before["figures"]["accuracy"]["rows"] == 150
         assert before["figures"]["accuracy"]["trained"] > 0.8
         assert before["figures"]["accuracy"]["low"] > 0.8
-        assert the_version(two)["drift"]["rows"] == 2 * len(rows)  # both count
+        assert until(lambda: the_version(two)["drift"]["rows"] == 2 * len(rows))  # both count
         for server in (one, two):
             server.end(signal.SIGKILL)
     with serving(wine_bundle, tmp_path) as server, server.client() as client:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Gt, Le
 
-from bigmodel.learning.arrays import Floats, diagonal, solution, widened
+from bigmodel.learning.arrays import Floats, diagonal, widened
 from bigmodel.learning.experts.expert import Expert, Shape, targets
 from bigmodel.learning.lift import Features
+from bigmodel.learning.linear import solution
 
 __all__ = ["RLS"]
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from bigmodel.learning.arrays import Floats, diagonal, one_hot, solution
+from bigmodel.learning.arrays import Floats, diagonal, one_hot
 from bigmodel.learning.experts.expert import Expert, Shape
 from bigmodel.learning.lift import Features
+from bigmodel.learning.linear import solution
 
 __all__ = ["SLDA"]
 
