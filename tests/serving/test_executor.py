@@ -26,6 +26,7 @@ def test_each_mode_answers_many_at_once_and_refuses_only_the_bad(
     for at in range(0, 60, 5):
         bodies[at] = {"rows": [*rows[:2], {**rows[2], "ash": "bad"}]}
     settings = [f"serving.executor={mode}", "serving.drain_seconds=0.1"]
+    settings.append("serving.room.deadline_seconds=60")  # this is not about a busy machine
     with serving(wine_bundle, tmp_path, *settings) as server:
         with server.client() as client:
             assert client.get("/v1/models/wine").json()["executor"] == mode
