@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Answers:
     parameters: Parameters
     abstains: NDArray[np.bool_] | None = None
     learned: Learned | None = None
-    _cut: "Callable[[], list[dict[str, Any]]] | None" = None  # these from the objects of all
+    _part: "tuple[Callable[[], list[dict[str, Any]]], slice] | None" = None  # the objects of all
 
     def parts(self, ends: Iterable[int]) -> "Iterator[Answers]":
         """Those up to each of the `ends`, of a model that does not learn."""
@@ -48,14 +48,15 @@ class Answers:
             rows = slice(start, end)
             shares = None if table is None else table[rows]
             unsure = None if self.abstains is None else self.abstains[rows]
-            cut = partial(_cut, objects, rows)
-            yield Answers(self.predictions[rows], shares, self.parameters, unsure, None, cut)
+            part = objects, rows
+            yield Answers(self.predictions[rows], shares, self.parameters, unsure, None, part)
             start = end
 
     def objects(self) -> list[dict[str, Any]]:
         """One JSON object a row: `prediction`, and what was asked for beside it."""
-        if self._cut is not None:
-            return self._cut()
+        if self._part is not None:
+            objects, rows = self._part
+            return objects()[rows]
         found = self._told()
         if self.abstains is not None:
             for one, abstains in zip(found, self.abstains.tolist(), strict=True):
@@ -86,10 +87,6 @@ class Answers:
         """The same as the store keeps it of tensors: no object for each row."""
         classes = self.parameters.postprocess.target.classes
         return records.packed({"prediction": self.predictions}, classes, self.probabilities)
-
-
-def _cut(objects: Callable[[], list[dict[str, Any]]], rows: slice) -> list[dict[str, Any]]:
-    return objects()[rows]
 
 
 class Answering:

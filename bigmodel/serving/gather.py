@@ -5,7 +5,7 @@ row: with sixteen callers, each of them pays a part of it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -46,11 +46,8 @@ class Gatherer:
         What waited longer would have to be counted as such, and be refused while it is not late.
         """
         taken, self._waiting = self._waiting, []
-        while taken:
-            ends = accumulate(one.question.size for one in taken)
-            count = max(1, sum(end <= self._rows for end in ends))
-            self._answer([one for one in taken[:count] if _in_time(one)])
-            taken = taken[count:]
+        for run in _runs(taken, self._rows):
+            self._answer([one for one in run if _in_time(one)])
 
     def _answer(self, taken: list[_Waiting]) -> None:
         if not taken:
@@ -70,6 +67,20 @@ class Gatherer:
         parts = found.parts(accumulate(one.question.size for one in taken))
         for one, part in zip(taken, parts, strict=True):
             one.answers.tell(part)
+
+
+def _runs(waiting: Sequence[_Waiting], rows: int) -> Iterator[list[_Waiting]]:
+    """In their order, as many at a time as have so many rows together; at least one."""
+    run: list[_Waiting] = []
+    size = 0
+    for one in waiting:
+        if run and size + one.question.size > rows:
+            yield run
+            run, size = [], 0
+        run.append(one)
+        size += one.question.size
+    if run:
+        yield run
 
 
 def _in_time(one: _Waiting) -> bool:

@@ -1,6 +1,7 @@
 """What stands in memory while it is needed: a version's network."""
 
 import time
+from abc import ABC, abstractmethod
 from typing import Any, Protocol, Self
 
 
@@ -14,7 +15,7 @@ class Home(Protocol):
         """It was freed for good."""
 
 
-class Resident:
+class Resident(ABC):
     """Counts who uses it; freed while nobody does, and loaded again when somebody comes.
 
     `bytes` is what it takes in memory, and `passing` what beside that for the moment of a load;
@@ -35,9 +36,9 @@ class Resident:
         self._users, self._retired = 0, False
 
     @property
+    @abstractmethod
     def loaded(self) -> bool:
         """Whether it can be asked at once."""
-        raise NotImplementedError
 
     @property
     def idle(self) -> bool:
@@ -62,13 +63,13 @@ class Resident:
         if not self._users:
             self._end()
 
+    @abstractmethod
     def free(self) -> None:
         """Give up what is large; nobody has it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reload(self) -> None:
         """Load it again, in any thread. Raises UserError or BigmodelError."""
-        raise NotImplementedError
 
     def _end(self) -> None:
         self.free()
