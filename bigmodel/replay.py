@@ -6,6 +6,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from bigmodel.errors import UserError
+from bigmodel.files import Hold
 
 USAGE = """usage: bigmodel replay bundle=DIR_OR_ZIP log=DIR [version=N] [rollback=N]
 
@@ -32,17 +33,16 @@ def replay(
     from bigmodel.bundle.live import LiveEngine
     from bigmodel.bundle.load import load
     from bigmodel.learning.journal.keeper import Keeper
-    from bigmodel.learning.journal.lock import Lock
-    from bigmodel.learning.journal.store import NAME
+    from bigmodel.learning.journal.store import LOCK, NAME
 
     opened = load(bundle)
     if not isinstance(opened.engine, LiveEngine):
         raise UserError(f"bundle={bundle}: it does not keep learning; train with learning=full")
     if not (Path(log) / NAME).is_file():
         raise UserError(f"log={log}: there is no {NAME} in it")
-    lock = Lock(Path(log))
+    hold = Hold(Path(log) / LOCK)
     try:
-        if rollback is not None and not lock.take():
+        if rollback is not None and not hold.take():
             raise UserError(
                 f"log={log}: a service learns from it; ask that one to go back "
                 "(POST /v1/admin/models/NAME/rollback), or end it"
@@ -56,7 +56,7 @@ def replay(
         keeper.rebuild(newest if version is None else version, print)
         return keeper.learner.live.version
     finally:
-        lock.release()
+        hold.release()
 
 
 def main(argv: list[str]) -> int:

@@ -68,8 +68,8 @@ class Adwin:
         total, whole = sum(self.counts), sum(self.sums)
         if len(self.counts) < 2:
             return None
-        mean = whole / total
-        scale = math.log(2.0 * math.log(total) / self.delta)
+        mean, scale = whole / total, math.log(2.0 * math.log(total) / self.delta)
+        spread, least = 2.0 * mean * (1.0 - mean) * scale, 2.0 / 3.0 * scale
         count, amount = 0, 0.0
         for place, (size, value) in enumerate(zip(self.counts, self.sums, strict=True), 1):
             count, amount = count + size, amount + value
@@ -77,9 +77,8 @@ class Adwin:
             if not rest:
                 break
             harmonic = 1.0 / count + 1.0 / rest
-            bound = math.sqrt(2 * harmonic * mean * (1 - mean) * scale) + 2 / 3 * harmonic * scale
             rise = (whole - amount) / rest - amount / count
-            if abs(rise) > bound:
+            if abs(rise) > math.sqrt(spread * harmonic) + least * harmonic:
                 return place, rise
         return None
 

@@ -1,14 +1,14 @@
 """The anchor: labels that are never learnt, and that no new version may do worse on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
-from bigmodel.learning.arrays import Floats, State
+from bigmodel.learning.arrays import Floats, State, changed
 
 __all__ = ["Anchor"]
 
@@ -37,11 +37,8 @@ class Anchor:
     def added(self, rows: NDArray[np.float32], labels: NDArray[np.float64]) -> "Anchor":
         """With these as well, and without the oldest."""
         before = self.rows.reshape(-1, rows.shape[1])
-        return self._with(
-            np.concatenate([before, rows])[-self.ring :],
-            np.concatenate([self.labels, labels])[-self.ring :],
-            self.vetoes,
-        )
+        rows = np.concatenate([before, rows])[-self.ring :]
+        return changed(self, rows=rows, labels=np.concatenate([self.labels, labels])[-self.ring :])
 
     def judged(self, candidate: Losses, good: Losses) -> tuple["Anchor", bool]:
         """The anchor afterwards, and whether the candidate may be published."""
@@ -49,23 +46,15 @@ class Anchor:
             return self, True
         theirs, ours = candidate(self.rows, self.labels), good(self.rows, self.labels)
         if theirs.mean() <= ours.mean() + self.tolerance:
-            return self._with(self.rows, self.labels, 0), True
+            return changed(self, vetoes=0), True
         if self.vetoes + 1 < self.patience:
-            return self._with(self.rows, self.labels, self.vetoes + 1), False
+            return changed(self, vetoes=self.vetoes + 1), False
         half = len(ours) // 2
         old, new = ours[:half], ours[half:]
         error = np.sqrt(old.var() / len(old) + new.var() / len(new))
         if new.mean() > old.mean() + 2 * error:
-            return self._with(self.rows[half:], self.labels[half:], 0), True
-        return self._with(self.rows, self.labels, self.vetoes + 1), False
-
-    def _with(
-        self, rows: NDArray[np.float32], labels: NDArray[np.float64], vetoes: int
-    ) -> "Anchor":
-        other = replace(self)
-        for name, value in (("rows", rows), ("labels", labels), ("vetoes", vetoes)):
-            object.__setattr__(other, name, value)
-        return other
+            return changed(self, rows=self.rows[half:], labels=self.labels[half:], vetoes=0), True
+        return changed(self, vetoes=self.vetoes + 1), False
 
     def state(self) -> State:
         """The ring, and the vetoes in a row."""
@@ -73,4 +62,5 @@ class Anchor:
 
     def loaded(self, state: State) -> "Anchor":
         """The anchor that gave this state."""
-        return self._with(state["rows"], state["labels"], int(state["vetoes"][0]))
+        vetoes = int(state["vetoes"][0])
+        return changed(self, rows=state["rows"], labels=state["labels"], vetoes=vetoes)

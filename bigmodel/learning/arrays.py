@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 State = dict[str, NDArray[Any]]
+T = TypeVar("T")
 _SHORT = 8
 FLOOR = -8.0  # of a log probability: nobody is punished, or believed, beyond it
+
+
+def changed(this: T, **fields: Any) -> T:
+    """A copy with other fields: `dataclasses.replace` without its checks, which cost ten times."""
+    other = object.__new__(type(this))
+    vars(other).update(vars(this), **fields)
+    return other
 
 
 def log_softmax(scores: Floats) -> Floats:

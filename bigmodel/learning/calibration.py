@@ -1,13 +1,13 @@
 """Online calibration: one number that sharpens or softens the mixture, followed label by label."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
 
-from bigmodel.learning.arrays import FLOOR, Floats, Ints, log_softmax
+from bigmodel.learning.arrays import FLOOR, Floats, Ints, changed, log_softmax
 
 __all__ = ["Calibration"]
 
@@ -32,6 +32,6 @@ class Calibration:
     def learned(self, log_p: Floats, served: Floats, labels: Ints) -> "Calibration":
         """After the labels (n,) of rows with answers (n, K): `log_p` as they were, `served`."""
         slope = (np.exp(served) * log_p).sum(axis=1) - log_p[np.arange(len(labels)), labels]
-        step = self.lr * self.sharpness * float(np.clip(slope, FLOOR, -FLOOR).sum())
+        step = self.lr * self.sharpness * float(np.minimum(np.maximum(slope, FLOOR), -FLOOR).sum())
         moved = math.exp(math.log(self.sharpness) - step / math.sqrt(len(labels)))
-        return replace(self, sharpness=min(_GREATEST, max(_LEAST, moved)))
+        return changed(self, sharpness=min(_GREATEST, max(_LEAST, moved)))

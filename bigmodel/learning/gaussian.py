@@ -1,10 +1,10 @@
 """The mixer of a regression: experts as Gaussians, weighed by the likelihood of what came."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from bigmodel.learning.arrays import FLOOR, Floats, State
+from bigmodel.learning.arrays import FLOOR, Floats, State, changed
 from bigmodel.learning.mixer import Mixer, Said
 
 __all__ = ["GaussianMixer"]
@@ -25,7 +25,7 @@ class GaussianMixer(Mixer):
     def started(self, experts: int) -> "GaussianMixer":
         """Everybody weighs the same."""
         v = np.full(experts, -np.log(experts))
-        return replace(self, v=v, variance=np.full(experts, _FIRST))
+        return changed(self, v=v, variance=np.full(experts, _FIRST))
 
     def answer(self, votes: Floats) -> Floats:
         """The mean (n, 1) of (E, n, 1)."""
@@ -43,13 +43,13 @@ class GaussianMixer(Mixer):
         gains = np.clip(-0.5 * (squares / spread + np.log(2 * np.pi * spread)), FLOOR, _BEST)
         kept = _FADE ** len(labels)
         variance = kept * self.variance + (1 - kept) * squares.mean(axis=1)
-        return replace(self, v=self._shared(gains), variance=np.maximum(variance, _LEAST))
+        return changed(self, v=self._shared(gains), variance=np.maximum(variance, _LEAST))
 
     def added(self) -> "GaussianMixer":
         """One more expert, the last."""
         e = len(self.v) + 1
         v = np.append(self.v + np.log(1 - 1 / e), -np.log(e))
-        return replace(self, v=v, variance=np.append(self.variance, _FIRST))
+        return changed(self, v=v, variance=np.append(self.variance, _FIRST))
 
     def state(self) -> State:
         """The arrays."""
@@ -57,4 +57,4 @@ class GaussianMixer(Mixer):
 
     def loaded(self, state: State) -> "GaussianMixer":
         """The mixer that gave this state."""
-        return replace(self, v=state["v"], variance=state["variance"])
+        return changed(self, v=state["v"], variance=state["variance"])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigmodel.learning.adwin import Adwin
-from bigmodel.learning.arrays import Floats, Ints, State, prefixed, under
+from bigmodel.learning.arrays import Floats, Ints, State, changed, prefixed, under
 from bigmodel.learning.challengers import Challengers
 from bigmodel.learning.events import Events, Report
 from bigmodel.learning.experts import Expert, Frozen, RecentLabels, ReplayMLPs, Shape
@@ -105,7 +105,7 @@ class Learner:
             after, drifted, vetoed = self._learn(live, chosen, heard)
         kept = after.remembering(events.labels[anchored])
         added = live.added[len(self.live.added) :]
-        self.live = replace(kept, version=live.version + 1)
+        self.live = changed(kept, version=live.version + 1)
         counts = (len(chosen.labels), int(anchored.sum()), int(held.sum()))
         return Report(self.live.version, *counts, refused, added, vetoed, drifted)
 
@@ -162,17 +162,17 @@ class Learner:
             for expert in experts:
                 expert.forget(self.settings.drift.keep)
         full = self._teach(live, experts, features, events)
-        after = replace(after, experts=tuple(experts)).remembering(labels)
+        after = changed(after, experts=tuple(experts)).remembering(labels)
         if not full:
             return after, drifted, False
         sound = [
             new if _sound(new) else old for new, old in zip(experts, self.good.experts, strict=True)
         ]
-        after = replace(after, experts=tuple(sound))
+        after = changed(after, experts=tuple(sound))
         if self.sieve.publishes(after, self.good):
             self.good = after
             return after, drifted, False
-        return replace(self.good, labels=after.labels, history=after.history), drifted, True
+        return changed(self.good, labels=after.labels, history=after.history), drifted, True
 
     def _mixed(
         self, live: Snapshot, heard: Heard, last: Ints, labels: NDArray[Any]
@@ -181,13 +181,13 @@ class Learner:
         said, mixed, served = heard
         mixer = live.mixer.learned(said, labels)
         if not live.classes:
-            return replace(live, mixer=mixer), False
+            return changed(live, mixer=mixer), False
         self.quality = self.quality.learned(served, said.votes[self._frozen], last, labels)
         rise = 0.0
         if self.adwin is not None:
             rise = self.adwin.extend(mixed.argmax(axis=1) != labels)
         calibration = live.calibration.learned(mixed, served, labels)
-        return replace(live, mixer=mixer, calibration=calibration), rise > 0
+        return changed(live, mixer=mixer, calibration=calibration), rise > 0
 
     def _teach(
         self, live: Snapshot, experts: list[Expert], features: Features, events: Events
@@ -236,7 +236,7 @@ class Learner:
         self.challengers.start(self.shape)
         lift = replace(self.live.lift)
         lift.load_state(under("lift", state), self.layout)
-        live = replace(
+        live = changed(
             self.live, lift=lift, experts=tuple(experts), classes=self.shape.classes, added=()
         )
         shared = under("live", state)
@@ -248,7 +248,7 @@ class Learner:
         self.newcomers = Newcomers.loaded(under("newcomers", state))
         if self.adwin is not None:
             self.adwin.load_state(state["adwin"])
-        self.quality = replace(self.quality, sums=state.get("quality"))
+        self.quality = changed(self.quality, sums=state.get("quality"))
         self.live = loaded
 
 

@@ -1,9 +1,17 @@
-"""Systems of equations: apart from `arrays`, since a service that does not learn has no SciPy."""
+"""Normal equations: apart from `arrays`, since a service that does not learn has no SciPy.
+
+Of symmetric matrices only the lower triangle is made and read.
+"""
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
 from bigmodel.learning.arrays import Floats
+
+
+def gram(P: Floats, kept: float, before: Floats) -> Floats:
+    """P' P of (n, d) rows, and `kept` times what was there before."""
+    return np.asarray(blas.dsyrk(1.0, P.T, beta=kept, c=before.T)).T
 
 
 def solution(A: Floats, B: Floats) -> Floats | None:

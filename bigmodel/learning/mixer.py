@@ -1,13 +1,13 @@
 """The mixer: one answer of many, and weights that follow who was right."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
-from bigmodel.learning.arrays import FLOOR, Floats, Ints, State, log_softmax, log_sum
+from bigmodel.learning.arrays import FLOOR, Floats, Ints, State, changed, log_softmax, log_sum
 
 __all__ = ["Mixer"]
 
@@ -53,7 +53,7 @@ class Mixer:
 
     def started(self, experts: int) -> "Mixer":
         """Everybody weighs the same."""
-        return replace(
+        return changed(
             self,
             v=np.full(experts, -np.log(experts)),
             w=np.full(experts, _TOTAL / experts),
@@ -98,10 +98,10 @@ class Mixer:
         g = L.reshape(len(L), -1) @ T.ravel() / n
         q = 0.99 * self.q + 0.01 * g * g
         step = _STEP * min(1.0, n / 16 + 0.1) * g / (np.sqrt(q) + 1e-3)
-        return replace(
+        return changed(
             self,
             v=self._shared(L[:, rows, labels]),
-            w=np.clip(self.w - step, _LEAST, _GREATEST),
+            w=np.minimum(np.maximum(self.w - step, _LEAST), _GREATEST),
             q=q,
             errors=errors,
             stacks=self._choice(errors),
@@ -128,7 +128,7 @@ class Mixer:
         """One more expert, the last: it starts with the share of a newcomer."""
         e = len(self.v) + 1
         v = np.append(self.v + np.log(1 - 1 / e), -np.log(e))
-        return replace(
+        return changed(
             self, v=v, w=np.append(self.w, 0.0), q=np.append(self.q, _SQUARES), errors=self.errors
         )
 
@@ -140,4 +140,4 @@ class Mixer:
     def loaded(self, state: State) -> "Mixer":
         """The mixer that gave this state."""
         v, w, q, errors = (state[name] for name in ("v", "w", "q", "errors"))
-        return replace(self, v=v, w=w, q=q, errors=errors, stacks=bool(state["stacks"][0]))
+        return changed(self, v=v, w=w, q=q, errors=errors, stacks=bool(state["stacks"][0]))

@@ -1,11 +1,11 @@
 """Test-then-train figures: each answer is judged by its label before anything learns from it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigmodel.learning.arrays import FLOOR, Floats, Ints
+from bigmodel.learning.arrays import FLOOR, Floats, Ints, changed
 
 NAMES = ("accuracy", "log_loss", "frozen", "no_change", "kappa_no_change", "gain")
 
@@ -35,7 +35,7 @@ class Prequential:
             len(labels),
         ]
         before = np.zeros(5) if self.sums is None else self.sums
-        return replace(self, sums=self.fade ** len(labels) * before + np.array(new, dtype="f8"))
+        return changed(self, sums=self.fade ** len(labels) * before + np.array(new, dtype="f8"))
 
     def figures(self) -> dict[str, float]:
         """By name; kappa is (accuracy - no change) / (1 - no change), gain is over the frozen."""

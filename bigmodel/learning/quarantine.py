@@ -35,12 +35,11 @@ class Quarantine:
         self.far = kept * self.far + (1 - kept) * float(off.mean())
         good = ~off if self.far < _RARE else np.ones(len(off), dtype=np.bool_)
         if len(self.losses) >= _ENOUGH and self.quantile < 1:
-            good &= losses <= np.partition(self.losses, self._place())[self._place()]
+            place = min(len(self.losses) - 1, int(self.quantile * len(self.losses)))
+            if np.count_nonzero(self.losses < losses.max()) > place:  # mostly all are below it
+                good &= losses <= np.partition(self.losses, place)[place]
         self.losses = np.concatenate([self.losses, losses])[-_RING:]
         return good
-
-    def _place(self) -> int:
-        return min(len(self.losses) - 1, int(self.quantile * len(self.losses)))
 
     def copy(self) -> "Quarantine":
         """Another one with the same memory."""

@@ -1,13 +1,13 @@
 """Which labels are learnt, which are kept to judge by, and which versions may be published."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bigmodel.learning.anchor import Anchor
-from bigmodel.learning.arrays import FLOOR, Floats, State, prefixed, under
+from bigmodel.learning.arrays import FLOOR, Floats, State, changed, prefixed, under
 from bigmodel.learning.quarantine import Quarantine
 from bigmodel.learning.source_cap import SourceCap
 
@@ -40,7 +40,7 @@ class Sieve:
         """Another one, which may go on without this one."""
         cap = None if self.cap is None else self.cap.copy()
         quarantine = None if self.quarantine is None else self.quarantine.copy()
-        return replace(self, cap=cap, quarantine=quarantine)
+        return changed(self, cap=cap, quarantine=quarantine)
 
     def sorted(
         self, sources: tuple[str, ...] | None, audited: Bools | None, beyond: Floats, losses: Floats

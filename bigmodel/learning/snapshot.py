@@ -1,12 +1,21 @@
 """What is published: a learner at one moment, which never changes and may be read by any thread."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigmodel.learning.arrays import FLOOR, Floats, Ints, State, log_softmax, prefixed, under
+from bigmodel.learning.arrays import (
+    FLOOR,
+    Floats,
+    Ints,
+    State,
+    changed,
+    log_softmax,
+    prefixed,
+    under,
+)
 from bigmodel.learning.calibration import Calibration
 from bigmodel.learning.experts import Expert
 from bigmodel.learning.lift import Features, Lift
@@ -100,7 +109,7 @@ class Snapshot:
         if not len(labels):
             return self
         history = np.concatenate([self.history, labels])[-_HISTORY:]
-        return replace(self, history=history, labels=self.labels + len(labels))
+        return changed(self, history=history, labels=self.labels + len(labels))
 
     def grown(self, name: str) -> "Snapshot":
         """The same with one more class, the last."""
@@ -108,7 +117,7 @@ class Snapshot:
         for expert in experts:
             expert.grow(self.classes + 1)
         added = (*self.added, name)
-        return replace(self, experts=tuple(experts), classes=self.classes + 1, added=added)
+        return changed(self, experts=tuple(experts), classes=self.classes + 1, added=added)
 
     def completed(self, memos: Memos) -> Memos:
         """With the votes of every expert on every class: those that were not given are made now."""
@@ -148,12 +157,12 @@ class Snapshot:
         experts = [expert.copy() for expert in grown.experts]
         for name, expert in zip(self.names, experts, strict=True):
             expert.load_state(under(f"expert/{name}", state))
-        return replace(
+        return changed(
             grown,
             version=version,
             labels=labels,
             experts=tuple(experts),
             mixer=self.mixer.loaded(under("mixer", state)),
-            calibration=replace(self.calibration, sharpness=float(state["sharpness"][0])),
+            calibration=changed(self.calibration, sharpness=float(state["sharpness"][0])),
             history=state["history"],
         )

@@ -35,6 +35,8 @@ MADE = (
     *("hyperplane", "rbf_slow", "rbf_fast", "stagger", "sine"),
 )
 HIDDEN = 64
+_LOG = ("keeper", "libraries", "snapshots", "store")  # the log of events
+_BESIDE = {f"{name}.py" for name in (*_LOG, "challengers", "figures", "river")}  # no figure's part
 
 
 def stream(name: str, seed: int, rows: int, given: Any) -> Path:
@@ -133,6 +135,7 @@ def _sources(method: str) -> str:
     if method in ("arf", "hat", "lb", "lr"):
         files = [Path(__file__).with_name("learning_peers.py")]
     else:
-        folders = (common.ROOT / "bigmodel" / "learning", common.ROOT / "conf" / "learning")
-        files = [p for f in folders for p in sorted(f.rglob("*")) if p.suffix in (".py", ".yaml")]
+        learning = common.ROOT / "bigmodel" / "learning"
+        files = sorted((common.ROOT / "conf" / "learning").glob("*.yaml"))
+        files += [path for path in sorted(learning.rglob("*.py")) if path.name not in _BESIDE]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

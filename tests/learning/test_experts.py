@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import LAYOUT, experts, stream
 
-from bigmodel.learning.experts import SGD, Shape
+from bigmodel.learning.experts import SGD, Shape, compiled, steps
 from bigmodel.learning.lift import Lift
 
 NAMES = sorted(experts())
@@ -119,3 +119,21 @@ def test_the_head_takes_a_step_for_every_row(classes):
         W = W - rates * step * min(1.0, 5.0 / np.linalg.norm(step))
     expert.learn(found, labels)
     np.testing.assert_allclose(expert.W, W, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    classes=st.sampled_from([0, 2, 3, 7]),
+    rows=st.integers(1, 70),
+    scale=st.floats(0.01, 20.0),
+    seed=st.integers(0, 99),
+)
+def test_the_compiled_steps_are_those_of_numpy(classes, rows, scale, seed):
+    rng = np.random.default_rng(seed)
+    P = scale * rng.standard_normal((rows, 5))
+    W, rates = rng.standard_normal((5, classes or 1)), rng.random((5, classes or 1)) / 10
+    if classes == 2:  # as the head of two classes is: its columns mirror each other
+        W, rates = np.stack([W[:, 0], -W[:, 0]], axis=1), np.stack([rates[:, 0]] * 2, axis=1)
+    Y = np.eye(classes)[rng.integers(0, classes, rows)] if classes else rng.random((rows, 1))
+    ours = compiled.errors(P, Y, W, rates, bool(classes))
+    np.testing.assert_allclose(ours, steps.errors(P, Y, W, rates, bool(classes)), atol=1e-7)

@@ -1,13 +1,12 @@
 """What all experts have in common."""
 
-import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from bigmodel.learning.arrays import Floats, State, one_hot
+from bigmodel.learning.arrays import Floats, State, changed, one_hot
 from bigmodel.learning.lift import Features
 
 
@@ -60,7 +59,7 @@ class Expert(ABC):
 
     def copy(self) -> Self:
         """Another expert with the same arrays: each may learn on without the other."""
-        return copy.copy(self)
+        return changed(self)
 
     def state(self) -> State:
         """The arrays by name."""

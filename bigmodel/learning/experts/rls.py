@@ -10,7 +10,7 @@ from annotated_types import Gt, Le
 from bigmodel.learning.arrays import Floats, diagonal, widened
 from bigmodel.learning.experts.expert import Expert, Shape, targets
 from bigmodel.learning.lift import Features
-from bigmodel.learning.linear import solution
+from bigmodel.learning.linear import gram, solution
 
 __all__ = ["RLS"]
 
@@ -58,11 +58,9 @@ class RLS(Expert):
             fade = _fade(rate, n)
             P, Y = P * fade, Y * fade
         kept = rate**n
-        A, B = P.T @ P, P.T @ Y
-        A += kept * self.A
-        B += kept * self.B
-        diagonal(A)[:] += (1.0 - kept) * self.ridge
-        self.A, self.B = A, B
+        self.A = gram(P, kept, self.A)
+        diagonal(self.A)[:] += (1.0 - kept) * self.ridge
+        self.B = P.T @ Y + kept * self.B
         self._solve()
 
     def forget(self, keep: float) -> None:

@@ -1,5 +1,7 @@
 """What the bits of a version depend on: the libraries, and how many threads they use."""
 
+import importlib.metadata
+import importlib.util
 import json
 import platform
 
@@ -11,7 +13,7 @@ from bigmodel import __version__
 
 
 def libraries() -> str:
-    """As JSON: versions of bigmodel, Python, NumPy, SciPy and BLAS, the processor, the threads."""
+    """As JSON: versions of what computes, the processor, the threads."""
     found = {
         "bigmodel": __version__,
         "python": platform.python_version(),
@@ -19,6 +21,8 @@ def libraries() -> str:
         "scipy": scipy.__version__,
         "machine": platform.machine(),
     }
+    if importlib.util.find_spec("numba"):
+        found["numba"] = importlib.metadata.version("numba")
     for pool in threadpool_info():
         if pool["user_api"] == "blas":
             name = pool["prefix"]

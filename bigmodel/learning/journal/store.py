@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bigmodel.errors import UserError
 
-NAME = "events.sqlite"
+NAME, LOCK = "events.sqlite", "learner.lock"  # who has the lock learns
 LEARNT, VETOED, ROLLED_BACK, FIRST = "learnt", "vetoed", "rollback", "first"  # what made a version
 
 _TABLES = """

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from bigmodel.bundle.live import LiveEngine
 from bigmodel.data.encoder import Encoded
 from bigmodel.errors import BigmodelError
-from bigmodel.files import WriteError
-from bigmodel.learning.journal.lock import Lock
+from bigmodel.files import Hold, WriteError
+from bigmodel.learning.journal.store import LOCK
 from bigmodel.learning.snapshot import Snapshot
 from bigmodel.serving.living.appender import Appender
 from bigmodel.serving.living.leader import Leader
@@ -51,7 +51,8 @@ class Living:
         self.delays: deque[float] = deque(maxlen=_DELAYS)  # seconds from prediction to label
         self._engine, self._shared = engine, shared
         self._base = engine.learner.state()
-        self._lock = Lock(place)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._hold = Hold(place / LOCK)
         self._published = Published(place)
         self.appender = Appender(place, version, self.update.waiting)
         self._ended, self._ready = threading.Event(), threading.Event()
@@ -88,7 +89,7 @@ class Living:
         self._ended.set()
         self._thread.join()
         self.appender.close()
-        self._lock.release()
+        self._hold.release()
 
     def _run(self) -> None:
         started = time.monotonic()
@@ -112,7 +113,7 @@ class Living:
 
     def _turn(self) -> float:
         """Do what is to be done; the seconds until there may be more."""
-        if self.leader is None and self._lock.take():
+        if self.leader is None and self._hold.take():
             self._engine.learner.load_state(self._base)
             self.leader = Leader(
                 self._engine.learner,
@@ -150,7 +151,7 @@ class Living:
 
     def _fail(self, error: BigmodelError) -> None:
         self._say("; ".join(error.lines))
-        self._lock.release()  # another process may know better
+        self._hold.release()  # another process may know better
         if not self._ready.is_set():
             self._failed = error
             self._ready.set()
