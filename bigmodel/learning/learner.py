@@ -20,7 +20,7 @@ from bigmodel.learning.layout import Layout
 from bigmodel.learning.lift import Features
 from bigmodel.learning.newcomers import Newcomers
 from bigmodel.learning.pending import Pending
-from bigmodel.learning.prequential import Prequential
+from bigmodel.learning.prequential import Prequential, PrequentialValues
 from bigmodel.learning.settings import Learning
 from bigmodel.learning.sieve import Bools, Sieve, losses_of
 from bigmodel.learning.snapshot import LAGS, Heard, Snapshot
@@ -53,7 +53,8 @@ class Learner:
         self.shape = Shape(classes, 0, 0, 0, 0)
         self.adwin = Adwin(settings.drift.delta) if settings.drift else None
         self.sieve = Sieve.of(settings.guard, settings.seed)
-        self.quality = Prequential()
+        self.quality: Prequential | PrequentialValues
+        self.quality = Prequential() if classes else PrequentialValues()
         self.pending = Pending.of(layout.width, self.live.history)
         self.newcomers = Newcomers()
         self.challengers = Challengers(settings.challenging)
@@ -180,9 +181,9 @@ class Learner:
         """The mixer and what watches it learn from what was heard; `last` were the known labels."""
         said, mixed, served = heard
         mixer = live.mixer.learned(said, labels)
+        self.quality = self.quality.learned(served, said.votes[self._frozen], last, labels)
         if not live.classes:
             return changed(live, mixer=mixer), False
-        self.quality = self.quality.learned(served, said.votes[self._frozen], last, labels)
         rise = 0.0
         if self.adwin is not None:
             rise = self.adwin.extend(mixed.argmax(axis=1) != labels)

@@ -44,3 +44,27 @@ class Prequential:
         hits, loss, frozen, same = (self.sums[:4] / self.sums[4]).tolist()
         kappa = (hits - same) / (1 - same) if same < 1 else 0.0
         return dict(zip(NAMES, (hits, loss, frozen, same, kappa, hits - frozen), strict=True))
+
+
+@dataclass(frozen=True)
+class PrequentialValues:
+    """The same of values: fading sums of squared errors, in standard deviations of training."""
+
+    fade: float = 0.999
+    sums: Floats | None = None  # squared errors, those of the frozen network, n
+
+    def learned(
+        self, answers: Floats, frozen: Floats, last: Ints, labels: Floats
+    ) -> "PrequentialValues":
+        """With n more rows: answers (n, 1) of the mixture and of the frozen network."""
+        squares = [float(((said[:, 0] - labels) ** 2).sum()) for said in (answers, frozen)]
+        before = np.zeros(3) if self.sums is None else self.sums
+        new = np.array([*squares, len(labels)])
+        return changed(self, sums=self.fade ** len(labels) * before + new)
+
+    def figures(self) -> dict[str, float]:
+        """By name; `gain` is by how much the root of the mean squared error is smaller."""
+        if self.sums is None or not self.sums[2]:
+            return {}
+        rmse, frozen = np.sqrt(self.sums[:2] / self.sums[2]).tolist()
+        return {"rmse": rmse, "frozen": frozen, "gain": frozen - rmse}

@@ -20,7 +20,7 @@ from bigmodel.errors import UserError
 from bigmodel.learning.figures import plot
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.learner import Learner
-from bigmodel.learning.prequential import Prequential
+from bigmodel.learning.prequential import Prequential, PrequentialValues
 from bigmodel.learning.settings import Learning
 from bigmodel.learning.streaming import Trace, follow
 from bigmodel.models.features import opened, width
@@ -142,9 +142,7 @@ def judged(
     outputs = learner.layout.outputs
     static = rows[:, :outputs].astype(np.float64)
     if not learner.live.classes:
-        ours, frozen = ((part[:, 0] - labels) ** 2 for part in (trace.answers, static))
-        rmse = {"rmse": float(np.sqrt(ours.mean())), "frozen": float(np.sqrt(frozen.mean()))}
-        return rmse | {"gain": rmse["frozen"] - rmse["rmse"]}
+        return PrequentialValues(1.0).learned(trace.answers, static, before, labels).figures()
     late = before[-delay - 1 :]  # the labels known at the first rows; of the first, its own before
     known = np.concatenate([np.pad(late, (delay + 1 - len(late), 0), mode="edge"), labels])
     known = known[: len(labels)]

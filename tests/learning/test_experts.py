@@ -1,11 +1,14 @@
 """What each expert promises, whatever it learns."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import LAYOUT, experts, stream
 
+from bigmodel.errors import UserError
 from bigmodel.learning.experts import SGD, Shape, compiled, steps
 from bigmodel.learning.lift import Lift
 
@@ -106,11 +109,12 @@ def test_least_squares_does_not_depend_on_the_cuts_of_blocks(cuts, rate):
     np.testing.assert_allclose(first.W, second.W, atol=1e-6)
 
 
+@pytest.mark.parametrize("compiled_head", [False, True])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_head_takes_a_step_for_every_row(classes):
+def test_the_head_takes_a_step_for_every_row(classes, compiled_head):
     found, labels = features(64)
     labels = np.minimum(labels, classes - 1)
-    expert = SGD(lr=0.5)
+    expert = SGD(lr=0.5, compiled=compiled_head)
     expert.start(Shape(classes, found.raw.shape[1], 0, 0, 0))
     W, rates = expert.W, expert.lr / (np.sqrt(expert.G) + 1e-3)
     for x, label in zip(found.raw, labels, strict=True):
@@ -119,6 +123,12 @@ def test_the_head_takes_a_step_for_every_row(classes):
         W = W - rates * step * min(1.0, 5.0 / np.linalg.norm(step))
     expert.learn(found, labels)
     np.testing.assert_allclose(expert.W, W, atol=1e-9)
+
+
+def test_a_compiled_head_without_its_extra_is_one_clear_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bigmodel.learning.experts.compiled", None)
+    with pytest.raises(UserError, match=r'pip install "bigmodel\[numba\]"'):
+        SGD(compiled=True).start(Shape(2, 3, 0, 0, 0))
 
 
 @settings(deadline=None, max_examples=30)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from annotated_types import Gt
 
+from bigmodel.errors import UserError
 from bigmodel.learning.arrays import Floats, widened
 from bigmodel.learning.experts import steps
 from bigmodel.learning.experts.expert import Expert, Shape, targets
@@ -26,18 +26,21 @@ class SGD(Expert):
     Steps on the means of blocks lose what makes it worth having: on labels that come at once and
     depend on the last ones it is far ahead of all else. G is brought forward after 64 rows, so
     that until then only the errors have to be found one after another, by products of the rows.
+    `compiled`: Numba (an extra) does that, many times quicker with more than two classes; other
+    bits in the last place, and two seconds more to open the model.
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("W", "G")
 
     inputs: Literal["raw", "lift"] = "raw"
     lr: Annotated[float, Gt(0)] = 0.05
+    compiled: bool = False
 
     def start(self, shape: Shape) -> None:
         """Nothing is known: all weights are 0."""
         width = shape.raw if self.inputs == "raw" else shape.lift
         self._classes, self.quick = shape.classes, True
-        _errors()  # compiling would make the first labels, and whoever asks, wait
+        self._errors = _compiled() if self.compiled else steps.errors
         self.W = np.zeros((width, shape.outputs))
         self.G = np.full((width, shape.outputs), _FIRST)
 
@@ -59,17 +62,18 @@ class SGD(Expert):
     def _steps(self, P: Floats, labels: Any) -> None:
         n, Y = len(P), targets(labels, self._classes)
         rates = self.lr / (np.sqrt(self.G) + _EPSILON)
-        errors = _errors()(P, Y, self.W, rates, bool(self._classes))
+        errors = self._errors(P, Y, self.W, rates, bool(self._classes))
         fade = (1.0 - _DECAY) * _DECAY ** np.arange(n - 1, -1, -1.0)
         self.W = self.W - rates * (P.T @ errors)
         self.G = _DECAY**n * self.G + (P * P).T @ (errors * errors * fade[:, None])
 
 
-@cache
-def _errors() -> Callable[..., Floats]:
-    """The loop over rows: compiled where Numba is installed."""
+def _compiled() -> Callable[..., Floats]:
     try:
         from bigmodel.learning.experts import compiled
-    except ImportError:
-        return steps.errors
+    except ImportError as error:
+        raise UserError(
+            f"learning.experts: a compiled head needs Numba ({error}); "
+            'pip install "bigmodel[numba]", or leave compiled=false'
+        ) from error
     return cast("Callable[..., Floats]", compiled.errors)

@@ -25,6 +25,7 @@ from bigmodel.learning.journal.store import (
     Journal,
     Version,
 )
+from bigmodel.learning.journal.summary import Summary
 from bigmodel.learning.learner import Learner
 from bigmodel.learning.memo import Memos
 from bigmodel.learning.snapshot import Snapshot
@@ -46,6 +47,7 @@ class Keeper:
     `learner` is as its bundle has it, `model` the bundle's version. What the log has beyond that
     is rebuilt at once: after a kill it goes on from the last version that was written down.
     A version is published after it is on disk, so that none that was served can be lost.
+    `summary` is what the newest version tells.
     """
 
     live: Snapshot
@@ -58,6 +60,7 @@ class Keeper:
         self._base_version = learner.live.version
         self._snapshots = Snapshots(place, self.log.keep)
         newest = self.journal.newest()
+        self.summary = Summary() if newest is None else Summary.of(newest.report)
         if newest is None:
             self._write(FIRST, None, 1, 0, Report(self._base_version), digest(self._base))
         else:
@@ -183,7 +186,8 @@ class Keeper:
     def _write(
         self, made: str, parent: int | None, first: int, last: int, report: Report, sha: str
     ) -> None:
-        figures = asdict(report) | {"quality": self.learner.quality.figures()}
+        summary = self.summary.after(report, self.learner)
+        figures = asdict(report) | {"summary": summary.to_json()}
         self.journal.add(
             Version(
                 report.version,
@@ -197,3 +201,4 @@ class Keeper:
                 json.dumps(figures, allow_nan=False),
             )
         )
+        self.summary = summary

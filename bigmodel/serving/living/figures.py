@@ -1,6 +1,7 @@
 """What a model that keeps learning tells of itself: to people in short, to Prometheus in full."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 _LABELS = ("model", "version")
 _VERSION = 12  # characters of a version: enough to tell them apart
+_POINTS = 60  # of the curves on the status page
 
 
 def told(living: "Living") -> dict[str, Any]:
-    """In short; what only the learning process knows is null in the others."""
-    leader, joins = living.leader, living.joins
+    """In short; delays and join rate are of the process that is asked."""
+    summary, joins = living.summary, living.joins
     asked = sum(joins.values())
     delays = np.quantile(living.delays, (0.5, 0.95)).tolist() if living.delays else [None, None]
     return {
@@ -27,21 +29,30 @@ def told(living: "Living") -> dict[str, Any]:
         "labels": living.live.labels,
         "learns": living.learns and living.problem is None,
         "problem": living.problem,
-        "quality": None if leader is None else leader.quality,
-        "counts": None if leader is None else dict(leader.counts),
-        "drifts": None if leader is None else leader.drifts,
-        "waiting": None if leader is None else leader.waiting,
-        "challengers": None if leader is None else leader.challengers,
-        "weights": weights(living),
+        **asdict(summary),
+        "waiting": living.waiting,
         "label_delay_seconds": dict(zip(("p50", "p95"), delays, strict=True)),
         "join_rate": (joins["queued"] + joins["known"]) / asked if asked else None,
     }
 
 
-def weights(living: "Living") -> dict[str, float]:
-    """Of the experts, as the published version mixes them."""
-    live = living.live
-    return dict(zip(live.names, live.mixer.weights.tolist(), strict=True))
+def over_time(living: "Living") -> dict[str, Any]:
+    """For the status page: what is told, and how quality and weights came to be so."""
+    curve = [
+        {
+            "version": one.version,
+            "time": one.time,
+            "drifts": one.summary.drifts,
+            "quality": _short(one.summary.quality),
+            "weights": _short(one.summary.weights),
+        }
+        for one in living.moments(_POINTS)
+    ]
+    return told(living) | {"curve": curve}
+
+
+def _short(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 class LearningFigures(Collector):
@@ -83,19 +94,18 @@ def _of_delays(living: "Living", which: tuple[str, str], say: Callable[..., None
 
 
 def _of_leader(living: "Living", which: tuple[str, str], say: Callable[..., None]) -> None:
-    leader = living.leader
-    assert leader is not None
-    for name, value in dict(leader.quality).items():
+    summary, waiting = living.summary, living.waiting
+    for name, value in summary.quality.items():
         text = "Of the last labels, each answer judged before it was learnt from"
         say("quality", text, value, *which, name, more="figure")
-    for name, value in weights(living).items():
+    for name, value in summary.weights.items():
         say("weight", "Of the experts in the mixture", value, *which, name, more="expert")
-    for name, count in dict(leader.counts).items():
+    for name, count in summary.counts.items():
         text = "Count of labels by what the learner did with them"
         say("labels", text, count, *which, name, more="outcome")
-    for name, score in dict(leader.challengers).items():
+    for name, score in summary.challengers.items():
         text = "Log loss of the mixture less that of a challenger"
         say("challenger_gain", text, score["gain"], *which, name, more="challenger")
-    say("drifts", "Count of changes that were noticed", leader.drifts, *which)
-    say("vetoes", "Count of versions that the guard did not publish", leader.vetoes, *which)
-    say("waiting", "Labels that are not learnt yet", leader.waiting, *which)
+    say("drifts", "Count of changes that were noticed", summary.drifts, *which)
+    say("vetoes", "Count of versions that the guard did not publish", summary.vetoes, *which)
+    say("waiting", "Labels that are not learnt yet", waiting or 0, *which)

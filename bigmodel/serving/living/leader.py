@@ -3,13 +3,13 @@
 import logging
 import sqlite3
 import time
-from collections import Counter
 from pathlib import Path
 
 from bigmodel.errors import BigmodelError, UserError
 from bigmodel.files import WriteError
 from bigmodel.learning.events import Report
 from bigmodel.learning.journal.keeper import Keeper, Log
+from bigmodel.learning.journal.summary import Summary
 from bigmodel.learning.learner import Learner
 from bigmodel.learning.snapshot import Snapshot
 from bigmodel.serving.living.mailbox import Mailbox
@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 class Leader:
     """Has the lock of the log in `place`. `learner` is as its bundle has it; one thread calls.
 
-    `shared`: there are others, who follow. Other threads may read `live`, the counts, `quality`
-    (test-then-train figures) and `waiting` (labels that are not learnt yet). Raises
+    `shared`: there are others, who follow. Other threads may read `live`, `summary`, and
+    `waiting` (labels that are not learnt yet). Raises
     BigmodelError when what the log has cannot be rebuilt.
     """
 
@@ -38,16 +38,18 @@ class Leader:
         if self._published is not None:
             self._published.clear()
         self._behind = False  # the last block is not as it is on the disk
-        self.counts: Counter[str] = Counter()
-        self.drifts = self.vetoes = self.waiting = 0
-        self.quality = self._keeper.learner.quality.figures()
-        self.challengers = self._keeper.learner.challengers.figures()
+        self.waiting = self._keeper.journal.waiting()
         self._publish()
 
     @property
     def live(self) -> Snapshot:
         """What is published."""
         return self._keeper.live
+
+    @property
+    def summary(self) -> Summary:
+        """What the newest version tells."""
+        return self._keeper.summary
 
     def step(self) -> bool:
         """Do what is to be done next; False when there was nothing.
@@ -66,6 +68,7 @@ class Leader:
             return True
         if not self._learns:
             return False
+        before = self.summary
         try:
             report = self._keeper.step(self._most)
         except (sqlite3.Error, WriteError):
@@ -73,7 +76,8 @@ class Leader:
             raise
         if report is None:
             return False
-        self._count(report)
+        self._tell(report, before)
+        self.waiting = self._keeper.journal.waiting()
         self._publish()
         return True
 
@@ -97,20 +101,12 @@ class Leader:
         _log.info("learning: from version %d back to %d, as %d", before, version, number)
         return {"version": number}
 
-    def _count(self, report: Report) -> None:
-        self.counts["learnt"] += report.learnt
-        self.counts["anchored"] += report.anchored
-        self.counts["held"] += report.held
+    def _tell(self, report: Report, before: Summary) -> None:
+        """What somebody may want to find in the log of the service."""
         for name in report.added:
             _log.info("learning: version %d has a new class: %r", report.version, name)
-        self.counts.update(report.refused)
-        self.drifts += report.drifted
-        self.vetoes += report.vetoed
-        self.waiting = self._keeper.journal.waiting()
-        self.quality = self._keeper.learner.quality.figures()
-        before, self.challengers = self.challengers, self._keeper.learner.challengers.figures()
-        for name, now in self.challengers.items():
-            if now["better"] and not before[name]["better"]:
+        for name, now in self.summary.challengers.items():
+            if now["better"] and not before.challengers.get(name, now)["better"]:
                 _log.info("learning: the challenger %s is better by %.3g", name, now["gain"])
 
     def _publish(self) -> None:

@@ -16,6 +16,7 @@ from bigmodel.data.encoder import Encoded
 from bigmodel.errors import BigmodelError
 from bigmodel.files import Hold, WriteError
 from bigmodel.learning.journal.store import LOCK
+from bigmodel.learning.journal.summary import Moment, Summary, moments, waiting
 from bigmodel.learning.snapshot import Snapshot
 from bigmodel.serving.living.appender import Appender
 from bigmodel.serving.living.leader import Leader
@@ -76,6 +77,32 @@ class Living:
     def named(self, snapshot: Snapshot) -> str:
         """How callers see a version: `<bundle version>+<number>`."""
         return f"{self.version}+{snapshot.version}"
+
+    @property
+    def summary(self) -> Summary:
+        """What the newest version tells: in every process the same."""
+        if self.leader is not None:
+            return self.leader.summary
+        newest = self.moments(1)
+        return newest[0].summary if newest else Summary()
+
+    @property
+    def waiting(self) -> int | None:
+        """Labels that are not learnt yet; None while the log cannot be read."""
+        if self.leader is not None:
+            return self.leader.waiting
+        try:
+            return waiting(self.place)
+        except sqlite3.Error:
+            return None
+
+    def moments(self, most: int) -> list[Moment]:
+        """At most so many versions from the first to the newest; none while they cannot be read."""
+        try:
+            return moments(self.place, most)
+        except sqlite3.Error as error:
+            _log.warning("learning: the log cannot be read: %s", error)
+            return []
 
     def rollback(self, version: int, patience: float = 30.0) -> dict[str, Any]:
         """Go back to a learnt version: `{"version": N}`, or `{"error", "kind"}`; for any thread.

@@ -20,6 +20,7 @@ from bigmodel.serving import store
 from bigmodel.serving.collect import Answered, Rows
 from bigmodel.serving.errors import ApiError
 from bigmodel.serving.http import Request
+from bigmodel.serving.living.figures import over_time
 from bigmodel.serving.metrics import Metrics
 from bigmodel.serving.model import Model
 from bigmodel.serving.monitor import report
@@ -126,8 +127,9 @@ class Monitor:
         """Count what came, judge if it is this process's turn; returns whether more waits."""
         self._count()
         self._traffic.look(self._metrics.samples())
-        part = self._part()
-        if not self._lead.take():
+        leads = self._lead.take()
+        part = self._part(leads)
+        if not leads:
             self._board.tell(part)
             return False
         if not self._led:  # another process did, or this service before it was started again
@@ -165,8 +167,8 @@ class Monitor:
         answers = of_answers(model.answered, model.schema, model.labels)
         return Window(columns, answers, self._settings.rows)
 
-    def _part(self) -> dict[str, Any]:
-        """What this process knows, as plain values."""
+    def _part(self, leads: bool) -> dict[str, Any]:
+        """What this process knows, as plain values; what all know is told by the one that leads."""
         routings = {name: slot.routing for name, slot in list(self._slots.items())}
         served = {
             (model.name, model.version): model
@@ -185,10 +187,10 @@ class Monitor:
             "slices": self._traffic.slices(),
             "errors": list(self._errors),
             "models": {name: routing.told(whole=True) for name, routing in routings.items()},
-            "versions": [self._version(one, labels.get(key)) for key, one in served.items()],
+            "versions": [self._version(m, labels.get(key), leads) for key, m in served.items()],
         }
 
-    def _version(self, model: Model, label: str | None) -> dict[str, Any]:
+    def _version(self, model: Model, label: str | None, leads: bool) -> dict[str, Any]:
         window = self._windows.get((model.name, model.version))
         return {
             "model": model.name,
@@ -199,4 +201,5 @@ class Monitor:
             "metrics": model.metrics,
             "answers": bool(model.answered),
             "columns": [one._asdict() for one in window.counted()] if window else [],
+            "learning": over_time(model.living) if leads and model.living else None,
         }

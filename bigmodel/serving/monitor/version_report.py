@@ -55,7 +55,7 @@ class VersionReport:
             most = sorted(columns, key=lambda column: -column.psi)[:_COLUMNS]
             kept = {column.name for column in most}
             columns = [column for column in columns if column.name in kept]
-        names = ("model", "version", "label", "task", "created")
+        names = ("model", "version", "label", "task", "created", "learning")
         return {
             **{name: self._told[name] for name in names},
             "drift": {
