@@ -70,10 +70,10 @@ class SGD(Expert):
 
 def _compiled() -> Callable[..., Floats]:
     try:
-        from bigmodel.learning.experts import compiled
+        from bigmodel.learning.experts.compiled import errors
     except ImportError as error:
         raise UserError(
             f"learning.experts: a compiled head needs Numba ({error}); "
             'pip install "bigmodel[numba]", or leave compiled=false'
         ) from error
-    return cast("Callable[..., Floats]", compiled.errors)
+    return cast("Callable[..., Floats]", errors)
