@@ -1,16 +1,16 @@
 """Challengers: experts that learn in the shadow, and are judged on the labels that come.
 
-They answer nobody. One that is better by more than chance deserves a place among the experts.
+They answer nobody. One that is better than the whole mixture by more than chance joins it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bigmodel.learning.arrays import Floats, log_softmax
+from bigmodel.learning.arrays import Floats, State, log_softmax, prefixed, under
 from bigmodel.learning.experts.expert import Expert, Shape
 from bigmodel.learning.lift import Features
 from bigmodel.learning.sieve import losses_of
@@ -47,9 +47,12 @@ class Score:
 
 
 class Challengers:
-    """They are no part of the state: after a restart they, and their scores, begin anew."""
+    """Those of this room are a part of the state. Others (`River`) cannot be: they never join, and
+    after a restart they, and their scores, begin anew.
+    """
 
     def __init__(self, experts: Mapping[str, Expert]) -> None:
+        self._all = dict(experts)
         self._experts = {name: expert.copy() for name, expert in experts.items()}
         self.scores = {name: Score() for name in experts}
 
@@ -68,8 +71,19 @@ class Challengers:
         for expert in self._experts.values():
             expert.start(shape)
 
+    def join(self) -> dict[str, Expert]:
+        """Those that have become better, by name: they are no challengers any more."""
+        found = {
+            name: expert
+            for name, expert in self._experts.items()
+            if expert.arrays and self.scores[name].better
+        }
+        for name in found:
+            del self._experts[name], self.scores[name]
+        return found
+
     def judge(self, features: Features, mixture: Floats, labels: Any, classes: int) -> None:
-        """Compare with the mixture's answers to the same rows at the same time; then learn."""
+        """Compare with the mixture's answers to the same rows at the same time."""
         theirs = losses_of(mixture, labels, classes)
         for name, expert in self._experts.items():
             answers = expert.predict(features)
@@ -78,4 +92,32 @@ class Challengers:
                 answers = expert.predict(features)
             answers = log_softmax(answers) if classes else answers
             self.scores[name].add(np.asarray(theirs - losses_of(answers, labels, classes)))
+
+    def learn(self, features: Features, labels: Any) -> None:
+        """Learn rows, once they are judged on them."""
+        for expert in self._experts.values():
             expert.learn(features, labels)
+
+    def state(self) -> State:
+        """The arrays and the score of each that has arrays."""
+        found: State = {}
+        for name, expert in self._experts.items():
+            if expert.arrays:
+                score = self.scores[name]
+                numbers = np.array([score.labels, score.total, score.squares])
+                found |= prefixed(name, {"score": numbers} | expert.state())
+        return found
+
+    def load_state(self, state: State, shape: Shape, classes: int, joined: Sequence[str]) -> None:
+        """Take back what `state` gave; those of `joined` are experts by now."""
+        self._experts = {n: expert.copy() for n, expert in self._all.items() if n not in joined}
+        self.scores = {name: Score() for name in self._experts}
+        for name, expert in self._experts.items():
+            expert.start(shape)
+            own = under(name, state)
+            if own:
+                if classes > shape.classes:
+                    expert.grow(classes)
+                labels, total, squares = own.pop("score").tolist()
+                self.scores[name] = Score(int(labels), total, squares)
+                expert.load_state(own)

@@ -84,7 +84,8 @@ class Report:
 
     `anchored` rows went to the anchor, and `held` ones wait for more of their class; `refused`
     counts the others by reason. `added` are the classes that were taken up. `vetoed` says that the
-    last good version was published again, `drifted` that the experts were made to forget.
+    last good version was published again, `drifted` that the experts were made to forget. `joined`
+    are challengers that have become experts.
     """
 
     version: int
@@ -95,3 +96,4 @@ class Report:
     added: tuple[str, ...] = ()
     vetoed: bool = False
     drifted: bool = False
+    joined: tuple[str, ...] = ()

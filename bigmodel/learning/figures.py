@@ -38,7 +38,9 @@ def plot(
     for name, hits in curves.items():
         above.plot(np.arange(window - 1, len(hits)), rolling(hits, window), label=name)
     above.set(ylabel=f"accuracy of the last {window}")
-    weights = np.array(trace.weights)
+    weights = np.zeros((len(trace.weights), len(names)))  # who joined late had none before
+    for row, known in enumerate(trace.weights):
+        weights[row, : len(known)] = known
     shown = np.argsort(-np.abs(weights).mean(axis=0))
     for expert in shown:
         below.plot(trace.rows, weights[:, expert], label=names[expert], linewidth=1)

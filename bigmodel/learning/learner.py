@@ -18,7 +18,7 @@ from bigmodel.learning.events import Events, Report
 from bigmodel.learning.experts import Expert, Frozen, RecentLabels, ReplayMLPs, Shape
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.lift import Features
-from bigmodel.learning.newcomers import Newcomers
+from bigmodel.learning.newcomers import Newcomers, packed, unpacked
 from bigmodel.learning.pending import Pending
 from bigmodel.learning.prequential import Prequential, PrequentialValues
 from bigmodel.learning.settings import Learning
@@ -38,6 +38,7 @@ class Learner:
     def __init__(self, settings: Learning, layout: Layout, classes: int) -> None:
         self.settings, self.layout = settings, layout
         taken = settings.taken
+        everybody = (taken | settings.challenging).values()
         self.live = self.good = Snapshot(
             version=0,
             labels=0,
@@ -48,7 +49,7 @@ class Learner:
             mixer=settings.mixer.started(len(taken)),
             calibration=settings.calibration,
             history=np.zeros(0, dtype=np.int64 if classes else np.float64),
-            lags=LAGS if any(isinstance(e, RecentLabels) for e in taken.values()) else 1,
+            lags=LAGS if any(isinstance(e, RecentLabels) for e in everybody) else 1,
         )
         self.shape = Shape(classes, 0, 0, 0, 0)
         self.adwin = Adwin(settings.drift.delta) if settings.drift else None
@@ -89,9 +90,10 @@ class Learner:
 
         Raises UserError when the events are no rows of this model: then nothing has changed.
         """
-        live = self.live
+        live, names = self.live, len(self.live.names)
         events.check(self.layout.width, live.classes)
         events = events.coded(live.added, self.shape.classes)
+        live = self._joined(live)
         events = events._replace(memos=live.completed(events.memos))
         heard = live.heard(events.memos)
         learnt, anchored, held, refused = self._sorted(live, events, heard.served)
@@ -108,7 +110,14 @@ class Learner:
         added = live.added[len(self.live.added) :]
         self.live = changed(kept, version=live.version + 1)
         counts = (len(chosen.labels), int(anchored.sum()), int(held.sum()))
-        return Report(self.live.version, *counts, refused, added, vetoed, drifted)
+        joined = live.names[names:]
+        return Report(self.live.version, *counts, refused, added, vetoed, drifted, joined)
+
+    def _joined(self, live: Snapshot) -> Snapshot:
+        """With the challengers that have become better, in the mixture from now on."""
+        for name, expert in self.challengers.join().items():
+            live, self.good = live.joined(name, expert), self.good.joined(name, expert)
+        return live
 
     def _sorted(
         self, live: Snapshot, events: Events, served: Floats
@@ -156,8 +165,10 @@ class Learner:
         if heard is not None:
             after, drifted = self._mixed(live, heard, features.known[:, 0], labels)
         if len(self.challengers):
-            mixture = live.mixed(live.votes(features))
-            self.challengers.judge(features, mixture, labels, live.classes)
+            if heard is not None:
+                mixture = live.mixed(live.votes(features))
+                self.challengers.judge(features, mixture, labels, live.classes)
+            self.challengers.learn(features, labels)
         experts = [expert.copy() for expert in live.experts]
         if drifted and self.settings.drift:
             for expert in experts:
@@ -218,6 +229,10 @@ class Learner:
         found |= prefixed("guard", self.sieve.state())
         found |= prefixed("pending", self.pending._asdict())
         found |= prefixed("newcomers", self.newcomers.state())
+        found |= prefixed("challengers", self.challengers.state())
+        joined = self.live.names[len(self.settings.taken) :]
+        if joined:
+            found["joined"] = packed(joined)
         if self.good is not self.live:  # what both have is kept once
             own, shared = self.good.state(), self.live.state()
             found |= prefixed("good", {k: a for k, a in own.items() if a is not shared.get(k)})
@@ -231,17 +246,20 @@ class Learner:
         """Take back what `state` gave. Raises KeyError or ValueError where it is another's."""
         numbers = dict(zip(_SHAPE, state["shape"].tolist(), strict=True))
         self.shape = Shape(**numbers)
-        experts = [expert.copy() for expert in self.live.experts]
+        joined = unpacked(state["joined"]) if "joined" in state else ()
+        kinds = self.settings.taken | {n: self.settings.challenging[n] for n in joined}
+        experts = [expert.copy() for expert in kinds.values()]
         for expert in experts:
             expert.start(self.shape)
-        self.challengers.start(self.shape)
         lift = replace(self.live.lift)
         lift.load_state(under("lift", state), self.layout)
-        live = changed(
-            self.live, lift=lift, experts=tuple(experts), classes=self.shape.classes, added=()
-        )
+        classes, names = self.shape.classes, tuple(kinds)
+        live = changed(self.live, lift=lift, names=names, classes=classes, added=())
+        live = changed(live, experts=tuple(experts))
         shared = under("live", state)
         loaded = live.loaded(shared)
+        challengers = under("challengers", state)
+        self.challengers.load_state(challengers, self.shape, loaded.classes, joined)
         own = under("good", state)
         self.good = live.loaded(shared | own) if own else loaded
         self.sieve.load_state(under("guard", state))

@@ -21,7 +21,7 @@ class River(Expert):
     """`model` names a class below `river`, such as `forest.ARFClassifier`; `settings` are its own.
 
     It sees the standardised columns, row by row. Its trees change in place and cannot be kept in
-    a state: it is a challenger, and begins anew with the process.
+    a state: it is a challenger for ever, a yardstick, and begins anew with the process.
     """
 
     model: str

@@ -119,6 +119,11 @@ class Snapshot:
         added = (*self.added, name)
         return changed(self, experts=tuple(experts), classes=self.classes + 1, added=added)
 
+    def joined(self, name: str, expert: Expert) -> "Snapshot":
+        """The same with one more expert, the last."""
+        experts = (*self.experts, expert.copy())
+        return changed(self, names=(*self.names, name), experts=experts, mixer=self.mixer.added())
+
     def completed(self, memos: Memos) -> Memos:
         """With the votes of every expert on every class: those that were not given are made now."""
         votes = memos.votes

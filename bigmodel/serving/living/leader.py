@@ -68,7 +68,6 @@ class Leader:
             return True
         if not self._learns:
             return False
-        before = self.summary
         try:
             report = self._keeper.step(self._most)
         except (sqlite3.Error, WriteError):
@@ -76,7 +75,7 @@ class Leader:
             raise
         if report is None:
             return False
-        self._tell(report, before)
+        self._tell(report)
         self.waiting = self._keeper.journal.waiting()
         self._publish()
         return True
@@ -101,13 +100,12 @@ class Leader:
         _log.info("learning: from version %d back to %d, as %d", before, version, number)
         return {"version": number}
 
-    def _tell(self, report: Report, before: Summary) -> None:
+    def _tell(self, report: Report) -> None:
         """What somebody may want to find in the log of the service."""
         for name in report.added:
             _log.info("learning: version %d has a new class: %r", report.version, name)
-        for name, now in self.summary.challengers.items():
-            if now["better"] and not before.challengers.get(name, now)["better"]:
-                _log.info("learning: the challenger %s is better by %.3g", name, now["gain"])
+        for name in report.joined:
+            _log.info("learning: version %d: the challenger %s has joined", report.version, name)
 
     def _publish(self) -> None:
         newest = self._keeper.journal.newest()
