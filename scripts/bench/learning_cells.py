@@ -35,6 +35,8 @@ MADE = (
     *("hyperplane", "rbf_slow", "rbf_fast", "stagger", "sine"),
 )
 HIDDEN = 64
+Static = tuple[NDArray[np.float32], NDArray[np.int64], int]
+Settings = tuple[str, ...]  # overrides of the preset
 _LOG = ("keeper", "libraries", "snapshots", "store")  # the log of events
 _BESIDE = {f"{name}.py" for name in (*_LOG, "challengers", "figures", "river")}  # no figure's part
 
@@ -83,8 +85,15 @@ def ours(preset: str, path: Path, delay: int, seed: int, block: int = 0) -> dict
 
     Labels are learnt as they come: one by one when they come at once, else by four.
     """
-    rows, labels, warm = static(path, seed)
-    learner = warmed(preset, rows[:warm], labels[:warm], seed)
+    return followed(preset, static(path, seed), delay, seed, block)
+
+
+def followed(
+    preset: str, given: Static, delay: int, seed: int, block: int = 0, settings: Settings = ()
+) -> dict[str, float]:
+    """`ours`, of what `static` gave."""
+    rows, labels, warm = given
+    learner = warmed(preset, rows[:warm], labels[:warm], seed, settings)
     began = process_time()
     trace = follow(
         learner, rows[warm:], labels[warm:], delay=delay, block=block or (4 if delay else 1)
@@ -100,7 +109,7 @@ def ours(preset: str, path: Path, delay: int, seed: int, block: int = 0) -> dict
     return found | {"rows_per_second": len(truth) / seconds}
 
 
-def static(path: Path, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
+def static(path: Path, seed: int) -> Static:
     """Rows for a learner, labels, and how many of them are for the start: a tenth, 100 to 1000."""
     data = np.load(path)
     X, y = data["X"], data["y"]
@@ -115,9 +124,17 @@ def static(path: Path, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64
     return np.concatenate([outputs[0], hidden[0], X], axis=1).astype(np.float32), y, warm
 
 
-def warmed(preset: str, rows: NDArray[np.float32], labels: NDArray[np.int64], seed: int) -> Learner:
+def warmed(
+    preset: str,
+    rows: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    seed: int,
+    overrides: Settings = (),
+) -> Learner:
     """A learner of this preset that has seen these rows; a fifth of them is for the mixer."""
-    cfg = compose("train", ["model=static_dynamic", f"learning={preset}", f"seed={seed}"])
+    cfg = compose(
+        "train", ["model=static_dynamic", f"learning={preset}", f"seed={seed}", *overrides]
+    )
     settings: Learning = instantiate(cfg.learning)
     classes = int(labels.max()) + 1
     learner = Learner(settings, Layout(classes, HIDDEN, rows.shape[1] - classes - HIDDEN), classes)
