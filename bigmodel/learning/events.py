@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bigmodel.errors import UserError
 from bigmodel.learning.arrays import Ints
-from bigmodel.learning.memo import Memos
+from bigmodel.learning.memo import KINDS, Memos
 
 
 class Events(NamedTuple):
@@ -67,12 +67,14 @@ class Events(NamedTuple):
         return Events(self.memos.where(chosen), self.labels[chosen], names=names)
 
     def plus(self, rows: NDArray[np.float32], seen: Ints, code: int) -> "Events":
-        """With m more rows (m, width) of one class, whose votes are not known."""
+        """With m more rows (m, width) of one class, whose votes and answers are not known."""
         _, experts, classes = self.memos.votes.shape
         votes = np.full((len(rows), experts, classes), np.nan, dtype=np.float32)
+        answers = np.full((len(rows), KINDS, classes), np.nan, dtype=np.float32)
         memos = Memos(
             np.concatenate([self.memos.rows, rows]),
             np.concatenate([self.memos.votes, votes]),
+            np.concatenate([self.memos.answers, answers]),
             np.concatenate([self.memos.seen, seen]),
         )
         return Events(memos, np.concatenate([self.labels, np.full(len(rows), code)]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigmodel.learning.arrays import FLOOR, Floats, State, changed
-from bigmodel.learning.mixer import Mixer, Said
+from bigmodel.learning.mixer import Mixer
 
 __all__ = ["GaussianMixer"]
 
@@ -31,14 +31,14 @@ class GaussianMixer(Mixer):
         """The mean (n, 1) of (E, n, 1)."""
         return np.asarray(np.einsum("e,enk->nk", np.exp(self.v), votes))
 
-    def said(self, votes: Floats) -> Said:
-        """What `learned` needs of (E, n, 1)."""
+    def both(self, votes: Floats) -> tuple[Floats, Floats]:
+        """There is one way."""
         answer = self.answer(votes)
-        return Said(votes, answer, answer)
+        return answer, answer
 
-    def learned(self, said: Said, labels: Floats) -> "GaussianMixer":  # type: ignore[override]
+    def learned(self, votes: Floats, wrong: Floats, labels: Floats) -> "GaussianMixer":  # type: ignore[override]
         """The mixer after n values."""
-        squares = (said.votes[:, :, 0] - labels) ** 2
+        squares = (votes[:, :, 0] - labels) ** 2
         spread = self.variance[:, None]
         gains = np.clip(-0.5 * (squares / spread + np.log(2 * np.pi * spread)), FLOOR, _BEST)
         kept = _FADE ** len(labels)

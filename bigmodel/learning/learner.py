@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigmodel.learning.adwin import Adwin
-from bigmodel.learning.arrays import Floats, Ints, State, changed, prefixed, under
+from bigmodel.learning.arrays import Ints, State, changed, prefixed, under
 from bigmodel.learning.challengers import Challengers
 from bigmodel.learning.events import Events, Report
 from bigmodel.learning.experts import Expert, Frozen, RecentLabels, ReplayMLPs, Shape
 from bigmodel.learning.layout import Layout
 from bigmodel.learning.lift import Features
+from bigmodel.learning.memo import HEDGED, SERVED, STACKED, Memos
 from bigmodel.learning.newcomers import Newcomers, packed, unpacked
 from bigmodel.learning.pending import Pending
 from bigmodel.learning.prequential import Prequential, PrequentialValues
 from bigmodel.learning.settings import Learning
 from bigmodel.learning.sieve import Bools, Sieve, losses_of
-from bigmodel.learning.snapshot import LAGS, Heard, Snapshot
+from bigmodel.learning.snapshot import LAGS, Snapshot
 
 
 class Learner:
@@ -81,8 +82,7 @@ class Learner:
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             _, memos = self.live.answer(rows[part])
-            heard = self.live.heard(memos) if start >= fit else None
-            self.live, *_ = self._learn(self.live, Events(memos, labels[part]), heard)
+            self.live, *_ = self._learn(self.live, Events(memos, labels[part]), mixes=start >= fit)
         self.good = self.live
 
     def block(self, events: Events) -> Report:
@@ -95,17 +95,13 @@ class Learner:
         events = events.coded(live.added, self.shape.classes)
         live = self._joined(live)
         events = events._replace(memos=live.completed(events.memos))
-        heard = live.heard(events.memos)
-        learnt, anchored, held, refused = self._sorted(live, events, heard.served)
-        chosen = events
-        if not learnt.all():
-            chosen, heard = events.where(learnt), heard.where(learnt)
+        learnt, anchored, held, refused = self._sorted(live, events)
+        chosen = events if learnt.all() else events.where(learnt)
         if held.any():
             live, chosen = self._welcomed(live, chosen, events.where(held))
-            heard = live.heard(chosen.memos)
         after, drifted, vetoed = live, False, False
         if len(chosen.labels):
-            after, drifted, vetoed = self._learn(live, chosen, heard)
+            after, drifted, vetoed = self._learn(live, chosen)
         kept = after.remembering(events.labels[anchored])
         added = live.added[len(self.live.added) :]
         self.live = changed(kept, version=live.version + 1)
@@ -119,14 +115,12 @@ class Learner:
             live, self.good = live.joined(name, expert), self.good.joined(name, expert)
         return live
 
-    def _sorted(
-        self, live: Snapshot, events: Events, served: Floats
-    ) -> tuple[Bools, Bools, Bools, dict[str, int]]:
+    def _sorted(self, live: Snapshot, events: Events) -> tuple[Bools, Bools, Bools, dict[str, int]]:
         """Which labels are learnt, anchored, and held until more of their name have come, (n,)
         each; how many are refused, by reason.
         """
         memos, labels, sieve = events.memos, events.labels, self.sieve.copy()
-        strange, losses = events.strange, losses_of(served, labels, live.classes)
+        strange, losses = events.strange, losses_of(memos.answers[:, SERVED], labels, live.classes)
         losses[strange] = 0.0  # nobody could expect them
         beyond = live.lift.beyond(memos.rows)
         learnt, anchored, refused = sieve.sorted(events.sources, events.audited, beyond, losses)
@@ -153,19 +147,19 @@ class Learner:
         return live, chosen._replace(memos=live.completed(chosen.memos))
 
     def _learn(
-        self, live: Snapshot, events: Events, heard: Heard | None
+        self, live: Snapshot, events: Events, *, mixes: bool = True
     ) -> tuple[Snapshot, bool, bool]:
         """What comes of `live`; whether the errors have become more; whether it was vetoed.
 
-        The mixer learns where it was `heard`.
+        The mixer learns where it `mixes`.
         """
         memos, labels = events.memos, events.labels
         features = memos.features or live.features(memos.rows, memos.seen)
         after, drifted = live, False
-        if heard is not None:
-            after, drifted = self._mixed(live, heard, features.known[:, 0], labels)
+        if mixes:
+            after, drifted = self._mixed(live, memos, features.known[:, 0], labels)
         if len(self.challengers):
-            if heard is not None:
+            if mixes:
                 mixture = live.mixed(live.votes(features))
                 self.challengers.judge(features, mixture, labels, live.classes)
             self.challengers.learn(features, labels)
@@ -187,18 +181,21 @@ class Learner:
         return changed(self.good, labels=after.labels, history=after.history), drifted, True
 
     def _mixed(
-        self, live: Snapshot, heard: Heard, last: Ints, labels: NDArray[Any]
+        self, live: Snapshot, memos: Memos, last: Ints, labels: NDArray[Any]
     ) -> tuple[Snapshot, bool]:
-        """The mixer and what watches it learn from what was heard; `last` were the known labels."""
-        said, mixed, served = heard
-        mixer = live.mixer.learned(said, labels)
-        self.quality = self.quality.learned(served, said.votes[self._frozen], last, labels)
+        """The mixer and what watches it learn; `last` were the labels known then."""
+        votes = np.asarray(memos.votes, dtype=np.float64).transpose(1, 0, 2)
+        said = np.asarray(memos.answers, dtype=np.float64)
+        served = said[:, SERVED]
+        self.quality = self.quality.learned(served, votes[self._frozen], last, labels)
+        wrong = said.argmax(axis=2) != labels[:, None]  # (n, 3), of classes
+        mixer = live.mixer.learned(votes, wrong[:, :SERVED].sum(axis=0), labels)
         if not live.classes:
             return changed(live, mixer=mixer), False
-        rise = 0.0
-        if self.adwin is not None:
-            rise = self.adwin.extend(mixed.argmax(axis=1) != labels)
-        calibration = live.calibration.learned(mixed, served, labels)
+        rise = 0.0 if self.adwin is None else self.adwin.extend(wrong[:, SERVED])
+        mixed = said[:, STACKED if live.mixer.stacks else HEDGED]
+        now = live.calibration.answer(mixed)
+        calibration = live.calibration.learned(mixed, now, labels)
         return changed(live, mixer=mixer, calibration=calibration), rise > 0
 
     def _teach(

@@ -1,11 +1,10 @@
 """The mixer: one answer of many, and weights that follow who was right."""
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from numpy.typing import NDArray
 
 from bigmodel.learning.arrays import FLOOR, Floats, Ints, State, changed, log_softmax, log_sum
 
@@ -15,21 +14,6 @@ _FADE = 0.995  # of the two error counts
 _ENOUGH = 100.0  # labels that count, before the hand-over
 _TOTAL, _LEAST, _GREATEST = 1.2, -0.2, 3.0  # of the stacking weights
 _STEP, _SQUARES = 0.05, 1e-3
-
-
-class Said(NamedTuple):
-    """Of n rows: what each expert said, `votes` (E, n, K), and what two ways to mix make of it.
-
-    Votes are not below the floor; `hedged` and `stacked` are (n, K).
-    """
-
-    votes: Floats
-    hedged: Floats
-    stacked: Floats
-
-    def where(self, chosen: NDArray[np.bool_]) -> Self:
-        """Of these rows."""
-        return type(self)(self.votes[:, chosen], self.hedged[chosen], self.stacked[chosen])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +55,10 @@ class Mixer:
         L = np.maximum(votes, FLOOR)
         return self._stacked(L) if self.stacks else self._hedged(L)
 
-    def said(self, votes: Floats) -> Said:
-        """What `learned` needs of (E, n, K)."""
-        L = np.maximum(votes, FLOOR, order="C")
-        return Said(L, self._hedged(L), self._stacked(L))
-
-    def chosen(self, said: Said) -> Floats:
-        """The answer (n, K)."""
-        return said.stacked if self.stacks else said.hedged
+    def both(self, votes: Floats) -> tuple[Floats, Floats]:
+        """By hedge and by stacking, (n, K) each."""
+        L = np.maximum(votes, FLOOR)
+        return self._hedged(L), self._stacked(L)
 
     def _hedged(self, L: Floats) -> Floats:
         return log_softmax(log_sum(L + self.v[:, None, None]))
@@ -86,14 +66,12 @@ class Mixer:
     def _stacked(self, L: Floats) -> Floats:
         return log_softmax((self.w @ L.reshape(len(L), -1)).reshape(L.shape[1:]))
 
-    def learned(self, said: Said, labels: Ints) -> "Mixer":
-        """The mixer after n labels."""
-        L, n = said.votes, len(labels)
+    def learned(self, votes: Floats, wrong: Floats, labels: Ints) -> "Mixer":
+        """The mixer after n labels; `wrong` (2,) are the errors of hedge and of stacking, then."""
+        L, n = np.maximum(votes, FLOOR, order="C"), len(labels)
         rows = np.arange(n)
-        wrong = [(said.hedged.argmax(axis=1) != labels).sum()]
-        wrong.append((said.stacked.argmax(axis=1) != labels).sum())
         errors = _FADE**n * self.errors + np.array([*wrong, n], dtype=np.float64)
-        T = np.exp(said.stacked)
+        T = np.exp(self._stacked(L))
         T[rows, labels] -= 1.0
         g = L.reshape(len(L), -1) @ T.ravel() / n
         q = 0.99 * self.q + 0.01 * g * g

@@ -1,7 +1,7 @@
 """What is published: a learner at one moment, which never changes and may be read by any thread."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +19,12 @@ from bigmodel.learning.arrays import (
 from bigmodel.learning.calibration import Calibration
 from bigmodel.learning.experts import Expert
 from bigmodel.learning.lift import Features, Lift
-from bigmodel.learning.memo import Memos
-from bigmodel.learning.mixer import Mixer, Said
+from bigmodel.learning.memo import SERVED, Memos
+from bigmodel.learning.mixer import Mixer
 from bigmodel.learning.newcomers import packed, unpacked
 
 LAGS = 64  # labels that a row may know
 _HISTORY = 4096  # labels that are kept, for rows that were answered so many labels ago
-
-
-class Heard(NamedTuple):
-    """The answers (n, K) to n rows: `mixed` of what was `said`, and as they were `served`."""
-
-    said: Said
-    mixed: Floats
-    served: Floats
-
-    def where(self, chosen: NDArray[np.bool_]) -> Self:
-        """Of these rows."""
-        return type(self)(self.said.where(chosen), self.mixed[chosen], self.served[chosen])
 
 
 @dataclass(frozen=True)
@@ -64,8 +52,9 @@ class Snapshot:
         seen = np.full(len(rows), self.labels)
         features = self.features(rows, seen)
         votes = self.votes(features)
+        answers = self._answers(votes)
         given = np.ascontiguousarray(votes.transpose(1, 0, 2))
-        return self.mixed(votes), Memos(rows, given, seen, features)
+        return answers[:, SERVED], Memos(rows, given, answers, seen, features)
 
     def predict(self, rows: NDArray[np.float32]) -> Floats:
         """The answers alone."""
@@ -84,12 +73,10 @@ class Snapshot:
         """One answer (n, K) of many (E, n, K)."""
         return self._calibrated(self.mixer.answer(votes))
 
-    def heard(self, memos: Memos) -> Heard:
-        """What it makes of the votes that were given."""
-        votes = np.asarray(memos.votes, dtype=np.float64).transpose(1, 0, 2)
-        said = self.mixer.said(votes)
-        mixed = self.mixer.chosen(said)
-        return Heard(said, mixed, self._calibrated(mixed))
+    def _answers(self, votes: Floats) -> Floats:
+        """(n, 3, K): the answers by hedge, by stacking, and as they are served."""
+        both = self.mixer.both(votes)
+        return np.stack([*both, self._calibrated(both[self.mixer.stacks])], axis=1)
 
     def _calibrated(self, answer: Floats) -> Floats:
         return self.calibration.answer(answer) if self.classes else answer
@@ -128,15 +115,24 @@ class Snapshot:
         """With the votes of every expert on every class: those that were not given are made now."""
         votes = memos.votes
         whole = votes.shape[1:] == (len(self.experts), self.classes or 1)
-        if whole and np.isfinite(votes).all():
+        if whole and np.isfinite(votes).all() and np.isfinite(memos.answers).all():
             return memos
-        now = self.votes(self.features(memos.rows, memos.seen)).transpose(1, 0, 2)
+        now = self.votes(self.features(memos.rows, memos.seen))
+        said = self._filled(votes, now.transpose(1, 0, 2))
+        mixed = self._answers(said.transpose(1, 0, 2))
+        return memos._replace(votes=said, answers=self._filled(memos.answers, mixed))
+
+    @staticmethod
+    def _filled(given: NDArray[Any], now: Floats) -> Floats:
+        """What was given, (n, e, k); in place of what is missing or not finite that of `now`, but
+        later classes were unlikely then.
+        """
         full = np.full(now.shape, np.nan)
-        e, k = min(votes.shape[1], now.shape[1]), min(votes.shape[2], now.shape[2])
-        full[:, :e, :k] = votes[:, :e, :k]
+        e, k = min(given.shape[1], now.shape[1]), min(given.shape[2], now.shape[2])
+        full[:, :e, :k] = given[:, :e, :k]
         full[:, :e, k:] = FLOOR
-        given = np.isfinite(full).all(axis=2, keepdims=True)
-        return memos._replace(votes=np.where(given, full, now))
+        there = np.isfinite(full).all(axis=2, keepdims=True)
+        return np.where(there, full, now)
 
     def state(self) -> State:
         """Arrays by name; without the lift, which all versions share."""

@@ -127,3 +127,17 @@ def test_what_readers_see_is_never_torn(learner):
     assert not wrong
     for live, answer in seen.values():  # and they are still what they were
         assert live.predict(rows[:4]).tobytes() == answer
+
+
+@pytest.mark.parametrize("delay", [0, 48])
+def test_what_is_told_of_the_quality_is_what_callers_were_told(delay):
+    """Also where labels come late: the weights of now, which know them, would tell more."""
+    rows, labels = stream(1200, turn=500)
+    learner = learner_of()
+    before = learner.quality.sums
+    right = follow(learner, rows[WARM:], labels[WARM:], delay=delay) == labels[WARM:]
+    hits, count, *_ = before[0], before[4]
+    for hit in right[: len(right) // 16 * 16 - delay]:
+        hits, count = 0.999 * hits + hit, 0.999 * count + 1
+    figures = learner.quality.figures()
+    assert figures["accuracy"] == pytest.approx(hits / count, abs=2e-3)  # it fades by blocks
