@@ -83,7 +83,7 @@ def readers(given: Any) -> Found:
 def kills(given: Any) -> Found:
     """Killed while it learns, again and again; then events are counted and bits compared."""
     count, lost, twice = 3 if given.quick else 20, 0, 0
-    path = cells.stream("hyperplane", 0, 3_000, given)
+    path = cells.stream("hyperplane", 0, 10_000 if given.quick else 100_000, given)  # enough
     with tempfile.TemporaryDirectory() as folder:
         place, told = Path(folder) / "log", Path(folder) / "told"
         told.touch()
