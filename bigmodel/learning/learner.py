@@ -188,11 +188,14 @@ class Learner:
         said = np.asarray(memos.answers, dtype=np.float64)
         served = said[:, SERVED]
         self.quality = self.quality.learned(served, votes[self._frozen], last, labels)
-        wrong = said.argmax(axis=2) != labels[:, None]  # (n, 3), of classes
+        if live.classes:
+            wrong = (said.argmax(axis=2) != labels[:, None]).astype(np.float64)
+        else:
+            wrong = np.minimum(np.abs(said[:, :, 0] - labels[:, None]) / _WRONG, 1.0)
+        rise = 0.0 if self.adwin is None else self.adwin.extend(wrong[:, SERVED])
         mixer = live.mixer.learned(votes, wrong[:, :SERVED].sum(axis=0), labels)
         if not live.classes:
-            return changed(live, mixer=mixer), False
-        rise = 0.0 if self.adwin is None else self.adwin.extend(wrong[:, SERVED])
+            return changed(live, mixer=mixer), rise > 0
         mixed = said[:, STACKED if live.mixer.stacks else HEDGED]
         now = live.calibration.answer(mixed)
         calibration = live.calibration.learned(mixed, now, labels)
@@ -268,6 +271,7 @@ class Learner:
         self.live = loaded
 
 
+_WRONG = 4.0  # standard deviations: a value that is so far off is as wrong as a wrong class
 _SHAPE = ("classes", "raw", "inputs", "lift", "known", "seed")
 
 

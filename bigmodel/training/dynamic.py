@@ -125,7 +125,7 @@ def _prequential(live: LiveEngine, data: TableData, run_dir: Path) -> dict[str, 
         trace = follow(learner, rows, labels, delay=delay)
         figures = judged(learner, trace, rows, labels, delay, before=live.learner.live.history)
         found |= {f"prequential/delay_{delay}/{name}": value for name, value in figures.items()}
-        if delay == 0 and learner.live.classes:
+        if delay == 0:
             plot(run_dir / "figures", trace, learner.live.names, labels, rows)
     return found
 

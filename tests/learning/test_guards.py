@@ -17,7 +17,7 @@ from bigmodel.learning.learner import Learner
 from bigmodel.learning.lift import Lift
 from bigmodel.learning.mixer import Mixer
 from bigmodel.learning.quarantine import Quarantine
-from bigmodel.learning.settings import Guard, Learning
+from bigmodel.learning.settings import Drift, Guard, Learning
 from bigmodel.learning.source_cap import SourceCap
 
 LINEAR = {"static": Frozen(), "lin": RLS(inputs="raw", forget_rate=0.99)}
@@ -182,3 +182,18 @@ def test_a_regression_follows_a_change():
     again.load_state(learner.state())
     assert (again.live.predict(rows) == learner.live.predict(rows)).all()
     assert LAYOUT.task == "classification"
+
+
+def test_a_jump_of_the_values_is_noticed_and_makes_the_experts_forget():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 3)).astype(np.float32)
+    y = 0.9 * X[:, 0] + 0.3 * X[:, 1] + np.where(np.arange(1000) < 600, 0.0, 2.0)
+    frozen = 0.9 * X[:, :1] + 0.3 * X[:, 1:2]
+    rows = np.concatenate([frozen, X], axis=1).astype(np.float32)
+    after = {}
+    for name, drift in (("noticed", Drift()), ("not", None)):
+        kinds = Learning(experts=LINEAR, lift=Lift(fourier=8), mixer=GaussianMixer(), drift=drift)
+        learner = learner_of(kinds, Layout(1, 0, 3, "regression"), 0, rows[:300], y[:300])
+        errors = follow(learner, rows[300:], y[300:]) - y[300:]
+        after[name] = np.sqrt((errors[400:500] ** 2).mean())  # 100 rows after it
+    assert after["noticed"] < after["not"] / 2

@@ -7,6 +7,7 @@ import pytest
 import bigmodel
 from bigmodel.bundle import archive
 from bigmodel.bundle.load import open_archive
+from bigmodel.data.reading import conform
 from bigmodel.errors import UserError
 from bigmodel.learning.events import Events
 
@@ -125,3 +126,30 @@ def test_replay_rebuilds_what_a_log_has_and_goes_back(run, tmp_path, capsys):
     assert replay(bundle=str(run.bundle), log=str(tmp_path)) == first + 5
     with pytest.raises(UserError, match=r"there is no events\.sqlite"):
         replay(bundle=str(run.bundle), log=str(tmp_path / "nowhere"))
+
+
+def test_numbers_are_followed_and_drawn_too(tmp_path):
+    frame = table().drop(columns="label")
+    frame["value"] = 10 + 3 * frame.a + frame.b
+    frame.loc[len(frame) * 3 // 4 :, "value"] += 6.0
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    place = [f"data.path={tmp_path / 't.csv'}", f"hydra.run.dir={tmp_path / 'run'}"]
+    kind = ["data.target=value", "learning=regression"]
+    run = bigmodel.fit([one for one in SMALL if one != "data.target=label"] + kind + place)
+    told = {
+        name: run.metrics[f"prequential/delay_16/{name}"] for name in ("rmse", "frozen", "gain")
+    }
+    assert told["rmse"] < 0.75 * told["frozen"]
+    assert told["gain"] == pytest.approx(told["frozen"] - told["rmse"])
+    assert (run.run_dir / "figures" / "learning.svg").stat().st_size > 1000
+    opened = bigmodel.load(run.bundle)
+    learner, late = opened.engine.learner, frame[-300:].reset_index(drop=True)
+    before = np.abs(opened.predict(late)["prediction"] - late.value).mean()
+    target = opened.schema.target
+    labels = ((late.value - target.offset) / target.scale).to_numpy()
+    rows = opened.engine.rows(opened.encoder.transform(conform(late, opened.schema)))
+    for start in range(0, 300, 30):
+        part = slice(start, start + 30)
+        learner.block(Events(learner.live.answer(rows[part])[1], labels[part]))
+    assert np.abs(opened.predict(late)["prediction"] - late.value).mean() < before / 2
+    assert learner.quality.figures()["gain"] > 0

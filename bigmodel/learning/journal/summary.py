@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,9 @@ class Summary:
 
     @classmethod
     def of(cls, report: str) -> "Summary":
-        """Of a version's report; an empty one where it has none."""
-        return cls(**json.loads(report).get("summary", {}))
+        """Of a version's report; what another bigmodel did not tell is empty, or nought."""
+        told = json.loads(report).get("summary", {})
+        return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told})
 
 
 @dataclass(frozen=True)
