@@ -1,4 +1,4 @@
-"""Pages of the service: each is one file without anything from elsewhere.
+"""Pages of the service: each is sent as one file without anything from elsewhere.
 
 So they open where there is no internet, and nothing but their own script and style may run.
 """
@@ -10,10 +10,18 @@ from importlib.resources import files
 
 from bigmodel.serving.http import Response
 
+_INCLUDE = re.compile(rb"/\* include (\S+) \*/\n")
+
 
 def html_page(name: str) -> Response:
-    """The page of this name in the package, allowed to ask its own service and nothing else."""
-    content = (files("bigmodel.serving") / name).read_bytes()
+    """The page of this name in the package, allowed to ask its own service and nothing else.
+
+    A line `/* include FILE */` stands for the file beside it.
+    """
+    folder = files("bigmodel.serving")
+    content = _INCLUDE.sub(
+        lambda found: (folder / found[1].decode()).read_bytes(), (folder / name).read_bytes()
+    )
     policy = (
         f"default-src 'none'; script-src {_hash(content, b'script')}; "
         f"style-src {_hash(content, b'style')}; connect-src 'self'; "
