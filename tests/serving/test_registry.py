@@ -67,6 +67,16 @@ def test_from_a_bundle_to_who_answers(place, bundles):
         ask("rollback", *there)
 
 
+@pytest.mark.parametrize("digits", ["933e3962", "10345678", "00000001"])
+def test_a_version_whose_digits_look_like_a_number_is_a_version(tmp_path, bundles, digits):
+    place = [f"registry={tmp_path}", "name=shop"]
+    ask("add", f"bundle={bundles['0']}", *place)
+    for word, name in (("promote", "version"), ("traffic", "canary"), ("traffic", "shadow")):
+        with pytest.raises(UserError, match=digits) as told:
+            ask(word, f"{name}={digits}", *place)
+        assert "valid string" not in str(told.value)
+
+
 def test_gc_keeps_what_has_a_use(place, bundles):
     registry = open_registry(place)
     made = [registry.add(bundle, "shop")[1] for bundle in bundles.values()]

@@ -166,10 +166,17 @@ def main(argv: list[str]) -> int:
         raise UserError(f"command line: registry {word}: no such word{closest(word, WORDS)}")
     from bigmodel.config.compose import settings
 
-    asked = Asked(**settings("registry", rest))
+    asked = Asked(**settings("registry", [_literal(text) for text in rest]))
     given = frozenset(text.partition("=")[0].lstrip("+~") for text in rest)
     WORDS[word](Task(open_registry(asked.registry), asked, given))
     return 0
+
+
+def _literal(text: str) -> str:
+    """A version as a text also where its digits look like a number: 933e3962, 10345678."""
+    name, _, value = text.partition("=")
+    version = name in ("version", "canary", "shadow") and value.isalnum() and value != "null"
+    return f"{name}='{value}'" if version else text
 
 
 def _check(task: Task, name: str, version: str, state: State) -> None:
