@@ -253,9 +253,14 @@ class Learner:
             expert.start(self.shape)
         lift = replace(self.live.lift)
         lift.load_state(under("lift", state), self.layout)
-        classes, names = self.shape.classes, tuple(kinds)
-        live = changed(self.live, lift=lift, names=names, classes=classes, added=())
-        live = changed(live, experts=tuple(experts))
+        live = changed(
+            self.live,
+            lift=lift,
+            names=tuple(kinds),
+            experts=tuple(experts),
+            classes=self.shape.classes,
+            added=(),
+        )
         shared = under("live", state)
         loaded = live.loaded(shared)
         challengers = under("challengers", state)

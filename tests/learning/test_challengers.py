@@ -48,7 +48,7 @@ def test_the_better_one_joins_and_is_believed():
 def test_a_log_with_one_that_joined_is_rebuilt_bit_for_bit(tmp_path):
     """From its first label, from a state file, and back to before it was there."""
     rows, labels = stream(1000, turn=100)
-    start, settings = learner_with(quick=RLS(forget_rate=0.98), slow=SLDA()), None
+    start = learner_with(quick=RLS(forget_rate=0.98), slow=SLDA())
     settings, layout, state = start.settings, start.layout, start.state()
 
     def keeper(every):

@@ -152,10 +152,14 @@ class Journal:
 
     def waiting(self) -> int:
         """How many events have not been learnt yet."""
-        (count,) = self._db.execute(
-            "select count(*) from events where seq > ?", (self.learnt(),)
-        ).fetchone()
-        return int(count)
+        return waiting(self._db)
+
+
+def waiting(db: sqlite3.Connection) -> int:
+    """How many events of a log have not been learnt yet."""
+    learnt = "select coalesce(max(last), 0) from versions"
+    (count,) = db.execute(f"select count(*) from events where seq > ({learnt})").fetchone()
+    return int(count)
 
 
 def _event(key: str, memo: bytes, label: float, source: str, audited: int, name: str) -> Event:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigmodel.learning.events import Report
-from bigmodel.learning.journal.store import NAME
+from bigmodel.learning.journal import store
 
 if TYPE_CHECKING:
     from bigmodel.learning.learner import Learner
@@ -66,9 +66,7 @@ class Moment:
 def waiting(place: Path) -> int:
     """How many labels of the log in `place` are not learnt yet. Raises sqlite3.Error."""
     with closing(_opened(place)) as db:
-        (learnt,) = db.execute("select coalesce(max(last), 0) from versions").fetchone()
-        (count,) = db.execute("select count(*) from events where seq > ?", (learnt,)).fetchone()
-        return int(count)
+        return store.waiting(db)
 
 
 def moments(place: Path, most: int) -> list[Moment]:
@@ -89,4 +87,6 @@ def moments(place: Path, most: int) -> list[Moment]:
 
 
 def _opened(place: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{(place / NAME).resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
+    return sqlite3.connect(
+        f"{(place / store.NAME).resolve().as_uri()}?mode=ro", uri=True, timeout=1.0
+    )
